@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Measures what requests and connections cost, by the CPU time of the server's own process.
 #
-#   benches/http.sh [answers] [log] [idle]
+#   benches/http.sh [answers] [board] [log] [idle]
 #
 # answers: update, manifests, the timestamp and 304s, against a bare actix-web handler that answers with the same
 #   status, heads and bytes: µs per request, and how much of Tidegate's the bare handler would take.
+# board: the same for the console's board of the catalog in CATALOG_DIR, and how large it is.
 # log: the share of a request that the access log takes, here and in nginx, and the lines that were lost.
 # idle: the memory that an idle connection takes.
 #
@@ -79,20 +80,25 @@ pair() {
     echo "$(median <"$work/a") $(median <"$work/b") $(median <"$work/ratio")"
 }
 
+# Asks for what a server says, and a bare handler for the same bytes: answer NAME PATH [HEADER]
+answer() {
+    local own=http://127.0.0.1:$port other=http://127.0.0.1:$((port + 1))
+    curl -sS --fail ${3:+-H "$3"} --dump-header "$work/head" --output "$work/body" "$own$2"
+    : >>"$work/body"
+    begin "$other$2" "$work/bare.log" "$bare" "127.0.0.1:$((port + 1))" "${2%%\?*}" "$work/head" "$work/body"
+    read -r a b ratio < <(pair "$server" "$own$2" "$pid" "$other$2" "${3:-}")
+    echo "$1: tidegate $a µs, bare $b µs, ratio $ratio"
+    end "$pid"
+    rm "$work/body"
+}
+
+bare_is_built() { [[ -x $bare ]] || { echo "no bare handler: cargo build --profile image --bench bare" >&2; exit 2; }; }
+
 answers() {
-    [[ -x $bare ]] || { echo "no bare handler: cargo build --profile image --bench bare" >&2; exit 2; }
-    local own=http://127.0.0.1:$port other=http://127.0.0.1:$((port + 1)) path server
+    bare_is_built
+    local own=http://127.0.0.1:$port path server
     demo "$port" "$work/log" --access-log false
     server=$pid
-    answer() { # NAME PATH [HEADER]
-        curl -sS --fail ${3:+-H "$3"} --dump-header "$work/head" --output "$work/body" "$own$2"
-        : >>"$work/body"
-        begin "$other$2" "$work/bare.log" "$bare" "127.0.0.1:$((port + 1))" "${2%%\?*}" "$work/head" "$work/body"
-        read -r a b ratio < <(pair "$server" "$own$2" "$pid" "$other$2" "${3:-}")
-        echo "$1: tidegate $a µs, bare $b µs, ratio $ratio"
-        end "$pid"
-        rm "$work/body"
-    }
     answer update "$update"
     answer 'channel manifest' /v1/channels/1.8-production
     answer 'release manifest' /v1/releases/1.8.4-tectonic.1
@@ -186,11 +192,25 @@ EOF
     end "$pid"
 }
 
+# The board of a catalog of `benches/scale.sh`.
+board() {
+    bare_is_built
+    [[ -d ${CATALOG_DIR:-} ]] || { echo "CATALOG_DIR must name a catalog that benches/scale.sh has made" >&2; exit 2; }
+    local server folders=(--catalog "$CATALOG_DIR/channels" --payloads "$CATALOG_DIR/payloads" --state "$CATALOG_DIR/state")
+    begin "http://127.0.0.1:$port/readyz" "$work/log" "$tidegate" serve "${folders[@]}" --listen "127.0.0.1:$port" \
+        --workers 1 --promote off --access-log false
+    server=$pid
+    sleep 5
+    echo "board: $(curl -s --compressed -o /dev/null -w '%{size_download}' "http://127.0.0.1:$port/") bytes compressed"
+    answer board / 'accept-encoding: gzip'
+    end "$server"
+}
+
 need wrk curl taskset
 (($#)) || set -- answers log idle
 for part; do
     case $part in
-        answers | log | idle) "$part" ;;
-        *) echo "usage: benches/http.sh [answers] [log] [idle]" >&2; exit 2 ;;
+        answers | board | log | idle) "$part" ;;
+        *) echo "usage: benches/http.sh [answers] [board] [log] [idle]" >&2; exit 2 ;;
     esac
 done

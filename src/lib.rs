@@ -15,7 +15,7 @@
 //!
 //! Data flows one way, in three steps: read, decide, publish. A request only looks something up in the
 //! publication and writes it out: it signs, serialises, compresses and decides nothing. Only names are put into
-//! some answers ([`publish::updates`]).
+//! some answers ([`publish::updates`]), and some pages of the console are made for one reader.
 //!
 //! # The modules
 //!
@@ -25,12 +25,13 @@
 //! | [`operations`] | the changes that people and programs make to a catalog: hold, yank, add, promote … | domain |
 //! | [`words`] | every sentence that people read about the domain and the results of operations | domain, operations |
 //! | [`formats`] | reading and writing the domain: YAML, manifests, TUF roles, JSON | domain, words |
+//! | [`console`] | the pages that people look at | domain, words |
 //! | [`signing`] | keys, signing and verifying | domain, formats |
 //! | [`store`] | the interface of every store, and a store in folders whose files survive a crash | domain, formats |
-//! | [`publish`] | makes a publication from a catalog, keys and a time | domain, words, formats, signing |
+//! | [`publish`] | makes a publication from a catalog, keys and a time | domain, words, formats, console, signing |
 //! | [`clock`] | the time | domain |
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, words, signing, publish, clock, `store::port` |
-//! | [`http`] | what clients see | domain, words, formats, publish, clock, `store::port`, `promoter::status` |
+//! | [`http`] | what clients see | domain, words, formats, console, publish, clock, `store::port`, `promoter::status` |
 //! | [`tls`] | which certificate authorities outgoing connections trust | `store::plain` |
 //! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, words, formats, signing, clock, tls, `store::durable`, `store::plain` |
 //! | `cli` | the commands; used only by `main` | all |
@@ -39,7 +40,7 @@
 //!
 //! # What always holds
 //!
-//! - **Domain, words and formats are pure.** They use no files, network, environment or async, and the
+//! - **Domain, words, formats and console are pure.** They use no files, network, environment or async, and the
 //!   domain knows no YAML.
 //! - **The time is an argument.** Only [`clock`] reads the time, so everything else can be tested for any
 //!   date.
@@ -86,6 +87,8 @@
 //! | a publication, and its stored form | [`publish::publication`], [`publish::pack`] |
 //! | what is still served for a refused line | `publish/last_good.rs` |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
+//! | a page of the console | [`console`]; the pages that are made at publication: [`publish::pages`] |
+//! | what has happened, and who is named | [`domain::history`], [`domain::nameless`] |
 //! | a route | `http/routes.rs`; the handlers are in one file for each resource |
 //! | what a cluster verifies before it acts | [`cluster::client`] |
 #![warn(rustdoc::broken_intra_doc_links)]
@@ -94,6 +97,7 @@ pub mod domain;
 pub mod operations;
 pub mod words;
 
+pub mod console;
 pub mod formats;
 pub mod signing;
 pub mod store;

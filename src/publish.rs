@@ -10,6 +10,8 @@ pub mod joined;
 mod last_good;
 pub mod manifests;
 pub mod pack;
+pub mod page;
+pub mod pages;
 pub mod part;
 mod pieces;
 pub mod publication;
@@ -31,6 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 
+use crate::console;
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
@@ -127,7 +130,10 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let catalog = &*last_good::catalog(decided, last)?;
     let (parts, sources) = parts(inputs, catalog)?;
     let roles = roles::roles(inputs, &parts)?;
-    let ([channels, promotions], pieces) = pieces::bodies((decided, catalog), &parts, last);
+    let mut pieces = pieces::pieces((decided, catalog), &parts, last);
+    let [channels, promotions] = pieces::bodies(decided, &parts, &mut pieces, last);
+    let before = last.and_then(|last| last.pages.as_ref());
+    let pages = pages::pages((decided, catalog), (&roles, inputs.demo.is_some()), &mut pieces, before);
 
     let mut publication = Publication {
         version: roles.timestamp.signed().version,
@@ -137,6 +143,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         demo: inputs.demo.is_some(),
         channels,
         promotions,
+        pages: Some(pages),
         parts,
         roles,
         anew: last.map(|last| last.anew.clone()).unwrap_or_default(),
@@ -320,7 +327,9 @@ fn channels<'a>(
         let refusal = decided.refused.get(&line.name);
         let reuse = before.map(|before| &before.updates);
         let updates = channel_updates(catalog, views, channel, refusal, reuse);
-        documents.push(ChannelDocuments { manifest, updates });
+        let page = console::channel::channel(&decided.view(line), index).into_string();
+        let page = page::html(page, before.and_then(|before| before.page.as_ref()));
+        documents.push(ChannelDocuments { manifest, updates, page: Some(page) });
     }
     Ok(documents)
 }

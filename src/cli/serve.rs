@@ -53,13 +53,13 @@ pub struct Args {
         value_parser = address
     )]
     listen: SocketAddr,
-    /// A second address, for `/metrics`, `/healthz` and `/readyz` only
+    /// A second address for operators: `/metrics`, `/healthz`, `/readyz`, and the pages with every detail
     #[arg(long, value_name = "ADDR", env = "TIDEGATE_ADMIN_LISTEN", value_parser = address)]
     admin_listen: Option<SocketAddr>,
     /// Whether this server promotes what is due; required if the catalog is in a git work tree, `on`
     /// otherwise
     #[arg(long, value_name = "WHETHER", env = "TIDEGATE_PROMOTE")]
-    promote: Option<Promote>,
+    promote: Option<Switch>,
     /// How many threads answer requests [default: one for each processor]
     #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS")]
     workers: Option<usize>,
@@ -72,6 +72,12 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     access_log: bool,
+    /// Whether to serve the console's pages
+    #[arg(long, value_name = "WHETHER", env = "TIDEGATE_CONSOLE", default_value = "on")]
+    console: Switch,
+    /// Say on the pages, to everybody, who has done something; `--demo` does
+    #[arg(long, env = "TIDEGATE_SHOW_NAMES")]
+    show_names: bool,
     /// The public half of the online key, if a command signs with the private half; the state folder then
     /// needs no key
     #[arg(long, value_name = "PUBLIC.pem", env = "TIDEGATE_ONLINE_KEY", requires = "sign_with")]
@@ -107,9 +113,9 @@ const PATIENCE: usize = 40;
 /// all that it writes is whole at any moment, or is not there yet.
 const STOP: Duration = Duration::from_secs(8);
 
-/// Whether the server promotes.
+/// Whether something is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Promote {
+pub enum Switch {
     On,
     Off,
 }
@@ -155,6 +161,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         state,
         online,
         promote,
+        names: args.show_names || args.demo,
         demo: args.demo.then(|| globals.flags()),
     };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
@@ -209,6 +216,8 @@ fn serve(
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
         config.access_log = logging::access().filter(|_| args.access_log);
+        config.console = args.console == Switch::On;
+        config.names = args.show_names || args.demo;
         config.workers = args.workers.unwrap_or(config.workers);
         let (files, bytes) = (descriptors::limit(), memory::limit());
         let most = memory::connections(bytes, config.max_connections);
@@ -307,7 +316,7 @@ fn check_last(
 /// would undo each other's work.
 fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
     match (args.promote, work_tree(&workspace.catalog)) {
-        (Some(promote), _) => Ok(promote == Promote::On),
+        (Some(promote), _) => Ok(promote == Switch::On),
         (None, Some(tree)) if !args.demo => Err(refuse(
             format!(
                 "the catalog is in the git work tree `{}`, so you must choose whether this server promotes",

@@ -156,7 +156,8 @@ async fn dispatch(
     found: Option<Found<'_>>,
 ) -> Result<HttpResponse, Problem> {
     check_head(request)?;
-    let Some(Found { route, names, .. }) = found else {
+    let is_served = |found: &Found<'_>| worker.state.console || !found.route.is_page();
+    let Some(Found { route, names, .. }) = found.filter(is_served) else {
         let detail = format!("there is nothing at `{}`", request.uri().path());
         return Err(Problem::new(ProblemKind::UnknownRoute, detail).hint("see `/openapi.json` for all paths"));
     };

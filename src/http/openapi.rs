@@ -25,7 +25,8 @@ pub fn document(routes: &[Route]) -> Document {
 fn describe(routes: &[Route]) -> Value {
     let mut schemas = vec![(problem::Body::name().into_owned(), problem::Body::schema())];
     let mut paths = Map::new();
-    for route in routes {
+    // Pages are for people.
+    for route in routes.iter().filter(|route| !route.is_page()) {
         if let Content::Document(described) | Content::Fresh { schema: described, .. } = route.answer {
             (described.parts)(&mut schemas);
         }
@@ -90,7 +91,7 @@ fn headers(answer: Content) -> &'static [(&'static str, &'static str)] {
     match answer {
         Content::Document(_) => &FILE[..2],
         Content::File => &FILE,
-        Content::Fresh { .. } => &[],
+        Content::Fresh { .. } | Content::Page => &[],
     }
 }
 
@@ -100,6 +101,7 @@ fn responses(route: &Route) -> Map<String, Value> {
         Content::Document(described) => json!({ "application/json": { "schema": (described.schema)() } }),
         Content::Fresh { media, schema } => json!({ media: { "schema": (schema.schema)() } }),
         // The media type depends on the file's name. Manifests among the targets are JSON.
+        Content::Page => json!({}),
         Content::File => json!({ "application/octet-stream": {}, "application/json": {} }),
     };
     let described = |(status, text): &(u16, &str)| {
@@ -136,8 +138,9 @@ mod tests {
     #[test]
     fn every_route_says_what_may_go_wrong_on_it() {
         let api = describe(&ROUTES);
-        assert_eq!(api["paths"].as_object().unwrap().len(), ROUTES.len());
-        for route in &ROUTES {
+        let routes: Vec<_> = ROUTES.iter().filter(|route| !route.is_page()).collect();
+        assert_eq!(api["paths"].as_object().unwrap().len(), routes.len());
+        for route in routes {
             let path = &api["paths"][route.pattern];
             for method in ["get", "head"] {
                 for kind in route.all_problems() {
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn what_has_a_tag_is_described_as_conditional() {
         let api = describe(&ROUTES);
-        for route in &ROUTES {
+        for route in ROUTES.iter().filter(|route| !route.is_page()) {
             let operation = &api["paths"][route.pattern]["get"];
             let conditional = !matches!(route.id, "healthz" | "readyz" | "metrics");
             assert_eq!(operation["responses"].get("304").is_some(), conditional, "{}", route.pattern);

@@ -101,6 +101,15 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     HttpResponse::build(code).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
 }
 
+/// The kind and the description of each problem, as far as readers of this listener may see them.
+pub(super) fn described(ask: &Ask<'_>, degraded: &[Degraded]) -> Vec<(&'static str, String)> {
+    let bodies = match ask.listener {
+        Listener::All | Listener::Admin => degraded.iter().map(DegradedBody::of).collect(),
+        Listener::Public => kinds(degraded),
+    };
+    bodies.into_iter().map(|body| (body.kind, body.detail)).collect()
+}
+
 /// Each kind of problem once, without its details: these can name files of the machine, and what its system
 /// says about them.
 fn kinds(degraded: &[Degraded]) -> Vec<DegradedBody> {

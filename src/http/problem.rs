@@ -37,6 +37,7 @@ macro_rules! kinds {
 kinds! {
     BadEncoding = "bad_encoding", BAD_REQUEST, "the URL is badly encoded";
     BadVersion = "bad_version", BAD_REQUEST, "the version is not valid";
+    BadTime = "bad_time", BAD_REQUEST, "the time is not valid";
     MissingVersion = "missing_version", BAD_REQUEST, "the parameter `version` is missing";
     DuplicateParameter = "duplicate_parameter", BAD_REQUEST, "a parameter is given more than once";
     UnknownRoute = "unknown_route", NOT_FOUND, "there is nothing at this path";
@@ -67,6 +68,11 @@ impl ProblemKind {
 
     pub const fn status(self) -> StatusCode {
         self.row().1
+    }
+
+    /// The problem in a few words, the same for every occurrence.
+    pub const fn title(self) -> &'static str {
+        self.row().2
     }
 
     /// Whether the connection must be closed, because the client's next bytes could be the rest of a body.

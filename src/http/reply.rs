@@ -10,13 +10,14 @@ use std::convert::Infallible;
 
 use actix_web::body::{BoxBody, SizedStream};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::limits::CHUNK;
 use super::problem::{Problem, ProblemKind};
+use crate::console;
 use crate::publish::document::{Document, Encoding, Media};
 
 /// How long caches may keep a reply.
@@ -91,8 +92,12 @@ impl Prepared {
         head.insert(header::ETAG, tag.clone());
         head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         head.insert(header::CACHE_CONTROL, cache.value());
-        // Let any web page read what is public.
-        head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if document.media == Media::Html {
+            secure(head);
+        } else {
+            // Let any web page read what is public.
+            head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
         Ok(response)
     }
 
@@ -104,11 +109,30 @@ impl Prepared {
     }
 }
 
+/// Adds what keeps a page from being used against its readers.
+pub(super) fn secure(head: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, console::POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+        (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    ] {
+        head.insert(name, HeaderValue::from_static(value));
+    }
+}
+
 /// Returns the media type as a header value.
 pub(super) const fn media(media: Media) -> HeaderValue {
     HeaderValue::from_static(match media {
         Media::Json => "application/json",
         Media::Octets => "application/octet-stream",
+        Media::Html => "text/html; charset=utf-8",
+        Media::Calendar => "text/calendar; charset=utf-8",
+        Media::Css => "text/css; charset=utf-8",
+        Media::JavaScript => "text/javascript; charset=utf-8",
     })
 }
 

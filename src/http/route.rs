@@ -76,6 +76,8 @@ pub struct Form {
 pub enum Content {
     /// A document made at publication, with a tag for each encoding.
     Document(Described),
+    /// A page of the console, or what belongs to it.
+    Page,
     /// A file that never changes. Clients can ask for a part of it.
     File,
     /// Content that is made for each request, and not cached.
@@ -120,6 +122,11 @@ impl Route {
         ];
         let by_row = by_row.into_iter().filter_map(|(applies, kind)| applies.then_some(kind));
         always.into_iter().chain(by_row).chain(self.problems.iter().copied())
+    }
+
+    /// Whether the answer is a page of the console.
+    pub const fn is_page(&self) -> bool {
+        matches!(self.answer, Content::Page)
     }
 
     /// Answers a request for this route.

@@ -8,7 +8,7 @@ use super::listener::Listener;
 use super::metrics;
 use super::probes::{self, Readiness};
 use super::problem::ProblemKind as Kind;
-use super::public::{channels, payloads, releases, tuf, update};
+use super::public::{channels, pages, payloads, releases, tuf, update};
 use super::reply::{Cache, Prepared};
 use super::route::{Content, Described, Form, Handler, Parameter, Route};
 use crate::domain::{channel, version};
@@ -35,6 +35,9 @@ const GET: Route = Route {
     answer: Content::File,
     statuses: &[],
 };
+
+/// What the console's pages share. They answer problems with a page.
+const PAGE: Route = Route { listener: Listener::All, tag: "console", answer: Content::Page, ..GET };
 
 /// A channel's name, in upper or lower case: no dot next to another, and a letter or digit at both ends.
 const CHANNEL_NAME: Form =
@@ -85,7 +88,7 @@ const fn file(text: &'static str, form: Form, example: Option<&'static str>) -> 
 }
 
 /// Every route, the most frequently requested first.
-pub static ROUTES: [Route; 13] = [
+pub static ROUTES: [Route; 25] = [
     Route {
         pattern: "/v1/channels/{channel}/update",
         handler: Handler::Advice(update::get),
@@ -291,6 +294,86 @@ pub static ROUTES: [Route; 13] = [
         statuses: &[(200, "The API as OpenAPI 3.1")],
         ..GET
     },
+    Route { pattern: "/", handler: Handler::Now(pages::board_page), id: "board", title: "The board", ..PAGE },
+    Route {
+        pattern: "/channels/{channel}",
+        handler: Handler::Now(pages::channel),
+        id: "channel_page",
+        title: "A channel's page, or what the channel would tell a cluster",
+        parameters: &[CHANNEL],
+        ..PAGE
+    },
+    Route {
+        pattern: "/releases/{version}",
+        handler: Handler::Now(pages::release),
+        id: "release_page",
+        title: "A release's page",
+        parameters: &[VERSION],
+        ..PAGE
+    },
+    Route {
+        pattern: "/calendar",
+        handler: Handler::Later(|ask| Box::pin(pages::calendar(ask))),
+        id: "calendar",
+        title: "The calendar",
+        ..PAGE
+    },
+    Route {
+        pattern: "/calendar.ics",
+        handler: Handler::Now(pages::feed),
+        id: "calendar_feed",
+        title: "The calendar as a feed",
+        ..PAGE
+    },
+    Route {
+        pattern: "/history",
+        handler: Handler::Now(pages::history_page),
+        id: "history",
+        title: "What has happened",
+        ..PAGE
+    },
+    Route {
+        pattern: "/history.atom",
+        handler: Handler::Now(|ask| Ok(pages::history_feed(ask))),
+        id: "history_feed",
+        title: "What has happened, as a feed",
+        ..PAGE
+    },
+    Route {
+        pattern: "/trust",
+        handler: Handler::Now(pages::trust),
+        id: "trust",
+        title: "Roles and keys",
+        ..PAGE
+    },
+    Route {
+        pattern: "/status",
+        handler: Handler::Now(|ask| Ok(pages::health(ask))),
+        id: "status",
+        title: "How the server is",
+        ..PAGE
+    },
+    Route {
+        pattern: "/events",
+        handler: Handler::Now(|ask| Ok(pages::events(ask))),
+        id: "events",
+        title: "What is published, for pages that follow it",
+        ..PAGE
+    },
+    Route {
+        pattern: "/console.css",
+        handler: Handler::Now(pages::styles),
+        id: "styles",
+        title: "The stylesheet",
+        ..PAGE
+    },
+    Route {
+        pattern: "/console.js",
+        handler: Handler::Now(pages::script),
+        id: "script",
+        title: "The script",
+        ..PAGE
+    },
 ];
 
 #[cfg(test)]
@@ -318,7 +401,6 @@ mod tests {
         assert_eq!((found.route.id, found.names), ("payload", ["a%2Fb", ".."]));
         for path in [
             "",
-            "/",
             "*",
             "v1/channels",
             "//v1/channels",

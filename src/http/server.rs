@@ -14,8 +14,10 @@ use actix_service::{
 };
 use actix_web::App;
 use actix_web::dev::AppConfig;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::access::AccessLog;
 use super::connection::{Deadlines, Guard};
@@ -32,7 +34,10 @@ use super::routes::ROUTES;
 use super::state::State;
 use super::visit::{self, Lent};
 use crate::clock::SharedClock;
+use crate::console;
 use crate::promoter::status::Handle;
+use crate::publish::Document;
+use crate::publish::document::Media;
 use crate::store::port::PayloadStore;
 
 /// The server's configuration.
@@ -48,6 +53,10 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// Where each request is logged, if anywhere.
     pub access_log: Option<Arc<dyn AccessLog>>,
+    /// Whether the console's pages are served.
+    pub console: bool,
+    /// Whether they say who did something, to everybody.
+    pub names: bool,
 }
 
 impl Config {
@@ -60,6 +69,8 @@ impl Config {
             max_connections: CONNECTIONS,
             deadlines: Deadlines::default(),
             access_log: None,
+            console: true,
+            names: false,
         }
     }
 }
@@ -112,7 +123,24 @@ pub(super) fn start_with(
     let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts, log.clone());
     let openapi = openapi::document(routes);
     let payload_cache = PayloadCache::default();
-    let state = Arc::new(State { shared, payloads, payload_cache, clock, metrics, openapi });
+    let text = |media, text: &'static str| Document::new(media, Bytes::from_static(text.as_bytes()));
+    let (styles, script) = (text(Media::Css, console::STYLES), text(Media::JavaScript, console::SCRIPT));
+    let foreseeing = Arc::new(Semaphore::new(1));
+    let (console, names) = (config.console, config.names);
+    let state = State {
+        shared,
+        payloads,
+        payload_cache,
+        clock,
+        metrics,
+        openapi,
+        styles,
+        script,
+        foreseeing,
+        console,
+        names,
+    };
+    let state = Arc::new(state);
 
     let (listener, address) = listen(config.listen)?;
     let workers = config.workers.max(1);

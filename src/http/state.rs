@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::promoter::status::Handle;
@@ -20,6 +22,15 @@ pub struct State {
     pub(super) clock: SharedClock,
     pub(super) metrics: Metrics,
     pub(super) openapi: Document,
+    /// The stylesheet and the script of the console.
+    pub(super) styles: Document,
+    pub(super) script: Document,
+    /// Whose turn it is to ask what will be promoted.
+    pub(super) foreseeing: Arc<Semaphore>,
+    /// Whether the console's pages are served.
+    pub(super) console: bool,
+    /// Whether pages say who did something.
+    pub(super) names: bool,
 }
 
 impl State {

@@ -7,6 +7,7 @@ mod fixture;
 mod documents;
 mod errors;
 mod operation;
+mod pages;
 mod payloads;
 mod pipelined;
 mod room;

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use super::part::Loss;
 use super::publication::Publication;
 use super::sources::Sources;
+use crate::console::board::LineView;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -67,6 +68,13 @@ impl<'a> Decided<'a> {
         let begin = self.decisions.partition_point(|decision| decision.line.name < *line);
         let length = self.decisions[begin..].partition_point(|decision| decision.line.name == *line);
         &self.decisions[begin..begin + length]
+    }
+
+    /// What the console shows of a line.
+    pub fn view<'b>(&'b self, line: &'b Line) -> LineView<'b> {
+        let refused = self.refused.get(&line.name);
+        let (decisions, not_promoting) = (self.of_line(&line.name), self.not_promoting);
+        LineView { line, decisions, refused, not_promoting, now: self.now }
     }
 
     /// The releases that go no further because their line was refused, as far as its files can be read.

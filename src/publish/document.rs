@@ -30,6 +30,11 @@ const BROTLI_WINDOW: u32 = 22;
 pub enum Media {
     Json,
     Octets,
+    Html,
+    /// iCalendar.
+    Calendar,
+    Css,
+    JavaScript,
 }
 
 /// How a body is encoded for transfer (RFC 9110, section 8.4).
@@ -84,9 +89,14 @@ impl Document {
 
     /// Returns `before` if it has these bytes, otherwise a new JSON document.
     pub fn reusing(before: Option<&Arc<Self>>, body: Bytes) -> Arc<Self> {
+        Self::reusing_of(Media::Json, before, body)
+    }
+
+    /// Returns `before` if it has these bytes, otherwise a new document of this type.
+    pub fn reusing_of(media: Media, before: Option<&Arc<Self>>, body: Bytes) -> Arc<Self> {
         match before {
             Some(document) if document.identity == body => Arc::clone(document),
-            Some(_) | None => Arc::new(Self::new(Media::Json, body)),
+            Some(_) | None => Arc::new(Self::new(media, body)),
         }
     }
 

@@ -14,6 +14,7 @@ use flate2::{Compression, Crc};
 use serde::Serialize;
 
 use super::document::{COMPRESS_ABOVE, Document, GZIP_LEVEL, Media};
+use crate::console::board::LineOnBoard;
 use crate::domain::channel::LineName;
 
 /// The header of a gzip stream, without a time or a file name, from an unknown system.
@@ -22,17 +23,23 @@ const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// An empty deflate block that ends the stream (RFC 1951).
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
-/// The pieces of `/v1/channels` and `/v1/promotions`, one for each line.
-#[derive(Debug, Clone, Default)]
-pub struct Pieces {
-    pub(super) channels: BTreeMap<LineName, Piece>,
-    pub(super) promotions: BTreeMap<LineName, Piece>,
+/// The pieces of one line.
+#[derive(Debug, Clone)]
+pub struct LinePieces {
+    /// Of `/v1/channels`.
+    pub(super) channels: Piece,
+    /// Of `/v1/promotions`.
+    pub(super) promotions: Piece,
+    /// Of the board, and what its other parts say about the line.
+    pub(super) board: Option<(LineOnBoard, Piece)>,
 }
 
-/// Some items of a JSON list.
+/// The pieces of bodies that describe every line.
+pub type Pieces = BTreeMap<LineName, LinePieces>;
+
+/// A part of a body, such as some items of a JSON list.
 #[derive(Debug, Clone)]
 pub struct Piece {
-    /// The items, with commas between them. Empty if there are none.
     text: Bytes,
     /// The text as deflate blocks that refer to nothing before them and end with a whole byte.
     blocks: Bytes,
@@ -53,7 +60,8 @@ impl Piece {
         Self::of_text(text.into())
     }
 
-    fn of_text(text: Bytes) -> Self {
+    /// Makes a piece of this text.
+    pub(super) fn of_text(text: Bytes) -> Self {
         let mut crc = Crc::new();
         crc.update(&text);
         let mut blocks = Vec::new();
@@ -66,32 +74,52 @@ impl Piece {
     }
 }
 
-/// Joins pieces to a body. `empty` is the body without any: JSON that ends with their list. The pieces become
-/// parts of the body, so that they take no memory of their own. Returns `before` if it is the same body.
-pub(super) fn joined<K: Ord>(
+/// What a body is joined from.
+pub(super) enum Chunk<'p> {
+    /// What is compressed each time.
+    Text(Bytes),
+    Piece(&'p mut Piece),
+}
+
+/// Joins pieces to a body. `empty` is the body without any: JSON that ends with their list. Returns `before` if it is
+/// the same body.
+pub(super) fn list<'p>(
     empty: &Bytes,
-    pieces: &mut BTreeMap<K, Piece>,
+    pieces: impl IntoIterator<Item = &'p mut Piece>,
     before: Option<&Arc<Document>>,
 ) -> Arc<Document> {
     let end = empty.len() - "]}".len();
-    let [head, comma, tail] =
-        [empty.slice(..end), Bytes::from_static(b","), empty.slice(end..)].map(Piece::of_text);
-    let mut all = vec![&head];
-    for piece in pieces.values().filter(|piece| !piece.text.is_empty()) {
-        all.extend((all.len() > 1).then_some(&comma));
-        all.push(piece);
+    let mut chunks = vec![Chunk::Text(empty.slice(..end))];
+    for piece in pieces.into_iter().filter(|piece| !piece.text.is_empty()) {
+        chunks.extend((chunks.len() > 1).then_some(Chunk::Text(Bytes::from_static(b","))));
+        chunks.push(Chunk::Piece(piece));
     }
-    all.push(&tail);
-    let made = body(&all);
+    chunks.push(Chunk::Text(empty.slice(end..)));
+    joined(Media::Json, chunks, before)
+}
+
+/// Joins chunks to a body. The pieces become parts of the body, so that they take no memory of their own. Returns
+/// `before` if it is the same body.
+pub(super) fn joined(media: Media, chunks: Vec<Chunk<'_>>, before: Option<&Arc<Document>>) -> Arc<Document> {
+    let (mut places, mut all) = (Vec::new(), Vec::new());
+    for (place, chunk) in chunks.into_iter().enumerate() {
+        match chunk {
+            Chunk::Text(text) => all.push(Piece::of_text(text)),
+            Chunk::Piece(piece) => {
+                all.push(piece.clone());
+                places.push((place, piece));
+            }
+        }
+    }
+    let made = body(media, &all);
     let is_made = |before: &&Arc<Document>| before.identity == made.identity && before.gzip == made.gzip;
     let document = before.filter(is_made).map_or_else(|| Arc::new(made.clone()), Arc::clone);
 
-    let (mut at, mut at_block) = (head.text.len(), GZIP_HEAD.len() + head.blocks.len());
-    for (place, piece) in pieces.values_mut().filter(|piece| !piece.text.is_empty()).enumerate() {
-        if place > 0 {
-            (at, at_block) = (at + comma.text.len(), at_block + comma.blocks.len());
-        }
-        let (text, blocks) = (after(&mut at, &piece.text), after(&mut at_block, &piece.blocks));
+    let mut own = places.into_iter().peekable();
+    let (mut at, mut at_block) = (0, GZIP_HEAD.len());
+    for (place, chunk) in all.iter().enumerate() {
+        let (text, blocks) = (after(&mut at, &chunk.text), after(&mut at_block, &chunk.blocks));
+        let Some((_, piece)) = own.next_if(|(own, _)| *own == place) else { continue };
         piece.text = document.identity.slice(text);
         // Otherwise, the piece keeps its own.
         if let Some(gzip) = &document.gzip {
@@ -109,7 +137,7 @@ fn after(at: &mut usize, bytes: &[u8]) -> Range<usize> {
 }
 
 /// A body of these pieces.
-fn body(pieces: &[&Piece]) -> Document {
+fn body(media: Media, pieces: &[Piece]) -> Document {
     let identity: Vec<u8> = pieces.iter().map(|piece| &piece.text[..]).collect::<Vec<_>>().concat();
     let mut crc = Crc::new();
     for piece in pieces {
@@ -120,7 +148,7 @@ fn body(pieces: &[&Piece]) -> Document {
     let gzip = [&GZIP_HEAD[..]].into_iter().chain(blocks).chain([&LAST_BLOCK[..], &check]);
     let gzip = gzip.collect::<Vec<_>>().concat();
     let is_worth_it = COMPRESS_ABOVE < identity.len() && gzip.len() < identity.len();
-    Document::with_encodings(Media::Json, identity.into(), is_worth_it.then(|| gzip.into()), None)
+    Document::with_encodings(media, identity.into(), is_worth_it.then(|| gzip.into()), None)
 }
 
 #[cfg(test)]
@@ -157,11 +185,11 @@ mod tests {
         ) {
             let empty = Bytes::from_static(br#"{"all":[]}"#);
             let mut own = pieces(&lines);
-            let first = joined(&empty, &mut own, None);
+            let first = list(&empty, own.values_mut(), None);
             prop_assert_eq!(&first.identity, &whole(&lines));
             prop_assert_eq!(&unzipped(&first), &first.identity);
             prop_assert_eq!(first.gzip.is_some(), 1024 < first.identity.len());
-            prop_assert!(Arc::ptr_eq(&joined(&empty, &mut own, Some(&first)), &first));
+            prop_assert!(Arc::ptr_eq(&list(&empty, own.values_mut(), Some(&first)), &first));
 
             // One piece is replaced; the others are now parts of the body before.
             if !lines.is_empty() {
@@ -169,9 +197,9 @@ mod tests {
                 own.insert(at, Piece::of(&other));
                 lines[at] = other;
             }
-            let next = joined(&empty, &mut own, Some(&first));
+            let next = list(&empty, own.values_mut(), Some(&first));
             prop_assert_eq!(&next.identity, &whole(&lines));
-            prop_assert_eq!(&next.gzip, &joined(&empty, &mut pieces(&lines), None).gzip);
+            prop_assert_eq!(&next.gzip, &list(&empty, pieces(&lines).values_mut(), None).gzip);
             prop_assert_eq!(&unzipped(&next), &next.identity);
         }
     }
@@ -179,7 +207,7 @@ mod tests {
     #[test]
     fn a_piece_takes_no_memory_of_its_own() {
         let mut own = pieces(&[(0..500).collect(), (500..900).collect()]);
-        let body = joined(&Bytes::from_static(br#"{"all":[]}"#), &mut own, None);
+        let body = list(&Bytes::from_static(br#"{"all":[]}"#), own.values_mut(), None);
         let gzip = body.gzip.as_ref().unwrap();
         let is_in = |whole: &Bytes, part: &Bytes| whole.as_ptr_range().contains(&part.as_ptr());
         assert!(own.values().all(|piece| is_in(&body.identity, &piece.text) && is_in(gzip, &piece.blocks)));

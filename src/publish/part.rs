@@ -80,6 +80,9 @@ impl Clone for Memo {
 pub struct ChannelDocuments {
     pub(crate) manifest: Served<ChannelManifest>,
     pub(crate) updates: ChannelUpdates,
+    /// Its page in the console. A publication of an older version has none.
+    #[serde(default)]
+    pub(crate) page: Option<Arc<Document>>,
 }
 
 /// The answers about one release.

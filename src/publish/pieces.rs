@@ -3,57 +3,65 @@
 
 use std::sync::Arc;
 
+use maud::PreEscaped;
+
 use super::Decided;
 use super::document::Document;
-use super::joined::{Piece, Pieces, joined};
+use super::joined::{LinePieces, Piece, Pieces, list};
 use super::part::Parts;
 use super::publication::Publication;
 use super::updates::json;
+use crate::console::board::{self, LineOnBoard};
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
-use crate::domain::not_promoting::NotPromoting;
+use crate::domain::line::Line;
 use crate::formats::api::{ChannelSummary, ChannelsBody, DecisionBody, LostLine, PromotionsBody};
 
-/// Makes `/v1/channels` and `/v1/promotions`. `catalog` has refused lines as they were last published. The pieces
-/// of a line whose part is the one of `last` are those of `last`, too.
-pub(super) fn bodies(
+/// The pieces of every line. `catalog` has refused lines as they were last published. The pieces of a line whose part
+/// is the one of `last` are those of `last`, too.
+pub(super) fn pieces(
     (decided, catalog): (&Decided<'_>, &Catalog),
     parts: &Parts,
     last: Option<&Publication>,
-) -> ([Arc<Document>; 2], Pieces) {
-    let mut pieces = Pieces::default();
-    for part in parts.iter() {
+) -> Pieces {
+    let pieces = parts.iter().map(|part| {
         let name = &part.line;
         let is_same =
             |last: &&Publication| last.parts.line(name).is_some_and(|before| Arc::ptr_eq(before, part));
-        let before = last.filter(is_same).map(|last| &last.pieces);
-        let channels = before.and_then(|before| before.channels.get(name).cloned());
-        let promotions = before.and_then(|before| before.promotions.get(name).cloned());
-        let channels = channels.unwrap_or_else(|| channels_piece(decided, catalog, name));
-        let promotions = promotions.unwrap_or_else(|| promotions_piece(decided, name));
-        pieces.channels.insert(name.clone(), channels);
-        pieces.promotions.insert(name.clone(), promotions);
-    }
+        let before = last.filter(is_same).and_then(|last| last.pieces.get(name));
+        let made = || LinePieces {
+            channels: channels_piece(decided, catalog, name),
+            promotions: promotions_piece(decided, name),
+            board: catalog.line(name).map(|line| board_piece(decided, line)),
+        };
+        (name.clone(), before.cloned().unwrap_or_else(made))
+    });
+    pieces.collect()
+}
+
+/// Joins `/v1/channels` and `/v1/promotions`.
+pub(super) fn bodies(
+    decided: &Decided<'_>,
+    parts: &Parts,
+    pieces: &mut Pieces,
+    last: Option<&Publication>,
+) -> [Arc<Document>; 2] {
     let unreadable = parts.iter().filter(|part| part.is_lost()).map(|part| LostLine {
         line: part.line.to_string(),
         channels: part.names().map(ToString::to_string).collect(),
     });
     let empty = json(&ChannelsBody { lost: unreadable.collect(), channels: Vec::new() });
-    let channels = joined(&empty, &mut pieces.channels, last.map(|last| &last.channels));
+    let own = pieces.values_mut().map(|line| &mut line.channels);
+    let channels = list(&empty, own, last.map(|last| &last.channels));
     let empty = json(&PromotionsBody::of(&[], decided.not_promoting));
-    let promotions = joined(&empty, &mut pieces.promotions, last.map(|last| &last.promotions));
-    ([channels, promotions], pieces)
+    let own = pieces.values_mut().map(|line| &mut line.promotions);
+    [channels, list(&empty, own, last.map(|last| &last.promotions))]
 }
 
-/// Makes `/v1/promotions` anew, of a server that does not promote for this reason, if it does not.
-pub(super) fn promotions(
-    decided: &Decided<'_>,
-    not_promoting: Option<NotPromoting>,
-    before: &Arc<Document>,
-) -> Arc<Document> {
-    let lines = decided.catalog.lines().map(|line| &line.name);
-    let mut pieces = lines.map(|name| (name, promotions_piece(decided, name))).collect();
-    joined(&json(&PromotionsBody::of(&[], not_promoting)), &mut pieces, Some(before))
+fn board_piece(decided: &Decided<'_>, line: &Line) -> (LineOnBoard, Piece) {
+    let mut on_board = board::line(&decided.view(line));
+    let piece = std::mem::replace(&mut on_board.piece, PreEscaped(String::new()));
+    (on_board, Piece::of_text(piece.into_string().into()))
 }
 
 fn channels_piece(decided: &Decided<'_>, catalog: &Catalog, name: &LineName) -> Piece {

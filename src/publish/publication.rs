@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::joined::Pieces;
+use super::page::Pages;
 use super::part::{Loss, Part, Parts, ReleaseDocuments, Standing};
 use super::roles::Roles;
 use super::segment::{Segment, Stored};
@@ -39,6 +40,9 @@ pub struct Publication {
     pub channels: Arc<Document>,
     /// `GET /v1/promotions`.
     pub promotions: Arc<Document>,
+    /// The pages about all lines. A publication of an older version has none.
+    #[serde(default)]
+    pub pages: Option<Pages>,
     /// Everything about each line. Each part is stored by itself.
     #[serde(skip)]
     pub(crate) parts: Parts,
@@ -52,7 +56,7 @@ pub struct Publication {
     /// What the parts were made from, if this process made and verified them.
     #[serde(skip)]
     pub(crate) sources: BTreeMap<LineName, Sources>,
-    /// What `channels` and `promotions` say about each line, if this process made them.
+    /// What `channels`, `promotions` and the board say about each line, if this process made them.
     #[serde(skip)]
     pub(crate) pieces: Pieces,
 }
@@ -81,6 +85,11 @@ impl Publication {
     /// `GET /v1/channels/{channel}`: the signed channel manifest.
     pub fn channel(&self, name: &ChannelName) -> Option<&Document> {
         Some(&self.parts.channel(name)?.1.manifest.document)
+    }
+
+    /// The page of a channel, if a version that makes pages has made the publication.
+    pub fn page(&self, name: &ChannelName) -> Option<&Document> {
+        self.parts.channel(name)?.1.page.as_deref()
     }
 
     /// The line that a channel belongs to.

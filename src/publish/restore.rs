@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::joined::Pieces;
 use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use super::publication::Publication;
 use super::roles::Roles;
 use super::served::Served;
 use super::updates::{channel_updates, json, line_updates};
-use super::{Document, RENEW_AFTER};
+use super::{Decided, Document, RENEW_AFTER, page, pages, pieces};
+use crate::console;
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
@@ -62,6 +62,13 @@ pub fn restore<F: Files + ?Sized>(
     let version = timestamp.signed().version;
     let demo = channel_manifests.iter().any(|manifest| manifest.signed().demo);
 
+    let decided = Decided {
+        catalog: &catalog,
+        now,
+        refused: BTreeMap::new(),
+        decisions: Vec::new(),
+        not_promoting: None,
+    };
     let mut parts: BTreeMap<LineName, Part> = BTreeMap::new();
     let views = Views::new(&catalog, &[], now);
     let mut manifests: BTreeMap<_, _> =
@@ -75,7 +82,9 @@ pub fn restore<F: Files + ?Sized>(
             let channel = ChannelRef { line, index };
             let Some(manifest) = manifests.remove(channel.name()) else { continue };
             let updates = channel_updates(&catalog, &views, channel, None, None);
-            part.channels.push(ChannelDocuments { manifest: Served::new(manifest, None), updates });
+            let page = page::html(console::channel::channel(&decided.view(line), index).into_string(), None);
+            let manifest = Served::new(manifest, None);
+            part.channels.push(ChannelDocuments { manifest, updates, page: Some(page) });
         }
         parts.insert(line.name.clone(), part);
     }
@@ -90,6 +99,17 @@ pub fn restore<F: Files + ?Sized>(
         let part = parts.entry(line).or_insert_with_key(|line| Part::empty(line.clone()));
         part.releases.insert(version, release_documents(&catalog, manifest, now));
     }
+    let parts = Parts::of(parts.into_values().map(Arc::new));
+    let roles = Roles {
+        roots: roots.into_iter().map(|root| Served::new(root, None)).collect(),
+        targets: Served::new(targets, None),
+        channels: Served::new(channels, None),
+        snapshot: Served::new(snapshot, None),
+        timestamp: Served::new(timestamp, None),
+    };
+    let sources = (&decided, &catalog);
+    let mut pieces = pieces::pieces(sources, &parts, None);
+    let pages = pages::pages(sources, (&roles, demo), &mut pieces, None);
     Ok(Publication {
         version,
         made,
@@ -98,18 +118,13 @@ pub fn restore<F: Files + ?Sized>(
         demo,
         channels: Document::reusing(None, json(&ChannelsBody::of(&catalog, &[], now))),
         promotions: Document::reusing(None, json(&PromotionsBody::of(&[], None))),
-        parts: Parts::of(parts.into_values().map(Arc::new)),
-        roles: Roles {
-            roots: roots.into_iter().map(|root| Served::new(root, None)).collect(),
-            targets: Served::new(targets, None),
-            channels: Served::new(channels, None),
-            snapshot: Served::new(snapshot, None),
-            timestamp: Served::new(timestamp, None),
-        },
+        pages: Some(pages),
+        parts,
+        roles,
         anew: Vec::new(),
         retired: HashMap::new(),
         sources: BTreeMap::new(),
-        pieces: Pieces::default(),
+        pieces,
     })
 }
 

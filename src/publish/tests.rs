@@ -5,6 +5,7 @@ mod as_published;
 mod index;
 mod lost;
 mod packed;
+mod pages;
 mod restored;
 mod shared;
 mod waiting;

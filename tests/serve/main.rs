@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 mod clock;
+mod console;
 mod demo;
 mod descriptors;
 mod life;

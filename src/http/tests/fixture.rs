@@ -238,7 +238,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
     ];
     let part = Part {
         prefix: Prefix::parse("1.8").ok(),
-        channels: vec![ChannelDocuments { manifest, updates }],
+        channels: vec![ChannelDocuments { manifest, updates, page: None }],
         releases: releases.into(),
         updates: LineUpdates { versions: [old, new].into(), ..LineUpdates::default() },
         ..Part::empty(line)
@@ -257,6 +257,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
         anew: Vec::new(),
         retired: HashMap::new(),
         sources: BTreeMap::new(),
+        pages: None,
         pieces: Pieces::default(),
     }
 }

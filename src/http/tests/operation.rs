@@ -203,7 +203,8 @@ fn every_route_of_the_table_is_served() {
         assert_eq!(server.client().ask("POST", &path, &["content-length: 0"]).status, 405, "{path}");
     }
     let api = server.client().get("/openapi.json").json();
-    assert_eq!(api["paths"].as_object().unwrap().len(), ROUTES.len());
+    let described = ROUTES.iter().filter(|route| !route.is_page()).count();
+    assert_eq!(api["paths"].as_object().unwrap().len(), described);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use super::{PackError, cut_short};
 use crate::publish::document::{Document, Media};
 
-const MEDIA: [Media; 2] = [Media::Json, Media::Octets];
+/// Their places are what is stored.
+const MEDIA: [Media; 4] = [Media::Json, Media::Octets, Media::Html, Media::Calendar];
 const END: u8 = u8::MAX;
 
 /// Bodies are read into chunks of this many bytes. A single block would stay in memory as long as any body

@@ -105,6 +105,7 @@ impl TryFrom<Whole> for Publication {
             demo,
             channels,
             promotions,
+            pages: None,
             parts: Parts::of(parts.into_values().map(Arc::new)),
             roles: roles::Roles { roots, targets, channels: role, snapshot, timestamp },
             anew: Vec::new(),
@@ -137,7 +138,7 @@ fn answer(
             let channel = ChannelRef { line, index };
             let Some(Channel { manifest }) = channels.remove(channel.name()) else { continue };
             let updates = channel_updates(&catalog, &views, channel, None, None);
-            part.channels.push(ChannelDocuments { manifest, updates });
+            part.channels.push(ChannelDocuments { manifest, updates, page: None });
         }
     }
     Ok(())

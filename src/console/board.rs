@@ -1,0 +1,345 @@
+//! The board: what needs somebody, what is coming, and where every line stands.
+
+use std::cmp::Reverse;
+
+use chrono::TimeDelta;
+use maud::{Markup, PreEscaped, html};
+
+use super::frame::{Place, page};
+use super::freezes::Frozen;
+use super::mark::{Mark, mark};
+use super::text::{at_hour, channel, day, release, said, sentence, until};
+use super::track::Track;
+use crate::domain::Time;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::degraded::LineRefusal;
+use crate::domain::line::{Line, Stage};
+use crate::domain::not_promoting::NotPromoting;
+use crate::domain::promotion::{Decision, Fact, GateState, Verdict};
+use crate::domain::release::Event;
+use crate::domain::version::Version;
+use crate::words::{self, counted};
+
+/// How many releases on their way a line shows. The others are on the channel's page.
+const TRACKS: usize = 8;
+/// How many items each list at the top shows.
+const ITEMS: usize = 12;
+/// A freeze is announced this long before it begins.
+const SOON: TimeDelta = TimeDelta::days(14);
+/// Up to this many lines with something on the way are shown unfolded.
+const UNFOLDED: usize = 6;
+
+/// Where pieces belong in [`frame()`]. No text of a catalog may have this character.
+pub const HOLE: char = '\u{7f}';
+
+/// A line, and the decisions about its releases.
+#[derive(Debug, Clone, Copy)]
+pub struct LineView<'a> {
+    pub line: &'a Line,
+    /// About every release that is not in its last stage.
+    pub decisions: &'a [Decision<'a>],
+    /// Why the server refused the line, so that it keeps what was published of it.
+    pub refused: Option<&'a LineRefusal>,
+    /// Why the server does not promote, if it does not.
+    pub not_promoting: Option<NotPromoting>,
+    pub now: Time,
+}
+
+/// What the board says of one line.
+#[derive(Debug, Clone)]
+pub struct LineOnBoard {
+    pub line: LineName,
+    pub releases: usize,
+    pub on_the_way: usize,
+    /// What needs somebody, and since when, if that is known.
+    needs: Vec<(Option<Time>, Markup)>,
+    /// What enters a stage by itself.
+    pub coming: Vec<Coming>,
+    /// The line's card, or its row in the table if nothing is on its way.
+    pub piece: Markup,
+}
+
+/// A release that enters a stage by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Coming {
+    pub at: Time,
+    pub version: Version,
+    pub channel: ChannelName,
+    /// Whether the server promotes it, and not somebody by hand.
+    pub is_promoted: bool,
+}
+
+impl Coming {
+    /// The release, the channel, and the time.
+    pub(super) fn says(&self) -> Markup {
+        let Self { at, version, channel: name, is_promoted } = self;
+        html! {
+            (release(&version.to_string())) @if *is_promoted { " enters " } @else { " can enter " }
+            (channel(name.as_str())) " at " (at_hour(*at))
+        }
+    }
+}
+
+impl LineOnBoard {
+    /// Whether the line has a card of its own.
+    pub const fn has_card(&self) -> bool {
+        self.on_the_way > 0
+    }
+}
+
+/// Makes what the board says of a line.
+pub fn line(view: &LineView<'_>) -> LineOnBoard {
+    let LineView { line, decisions, now, .. } = *view;
+    // Nothing of a retired line is on its way any more.
+    let on_the_way: Vec<&Decision<'_>> =
+        decisions.iter().filter(|one| one.retired().is_none() && one.release.yanked(now).is_none()).collect();
+    let releases = line.releases.values().filter(|release| release.is_known(now)).count();
+    let mut needs: Vec<_> = view.refused.map(|why| (None, refused(line, why))).into_iter().collect();
+    let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
+    needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
+    needs.extend(on_the_way.iter().filter_map(|one| need(one)));
+    let coming = on_the_way.iter().filter_map(|one| coming(view, one)).collect();
+    let piece = if on_the_way.is_empty() { row(view) } else { card(view, &on_the_way) };
+    LineOnBoard { line: line.name.clone(), releases, on_the_way: on_the_way.len(), needs, coming, piece }
+}
+
+/// Makes the board without the pieces of its lines. It has [`HOLE`]s for the cards and for the rows, in this order.
+pub fn frame(
+    lines: &[&LineOnBoard],
+    freezes: &[Frozen<'_>],
+    not_promoting: Option<NotPromoting>,
+    now: Time,
+) -> Markup {
+    let count = |of: fn(&LineOnBoard) -> usize| lines.iter().map(|line| of(line)).sum::<usize>();
+    let (releases, on_the_way) = (count(|line| line.releases), count(|line| line.on_the_way));
+    let cards = lines.iter().filter(|line| line.has_card()).count();
+    let mut needs: Vec<_> = lines.iter().flat_map(|line| &line.needs).collect();
+    needs.sort_by_key(|(since, _)| *since);
+    let mut coming: Vec<&Coming> = lines.iter().flat_map(|line| &line.coming).collect();
+    coming.sort_unstable();
+    let content = html! {
+        div {
+            h1 { "Board" }
+            p.soft {
+                (counted(lines.len(), "line")) ", " (counted(releases, "release")) ", " (on_the_way) " on the way. As of "
+                time datetime=(crate::domain::rfc3339(now)) data-made="" { (super::text::moment(now)) } "."
+            }
+            @if let Some(why) = not_promoting {
+                p.note { (mark(Mark::Wait, "Nothing is promoted by itself")) " " (sentence(&words::not_promoting(why))) }
+            }
+        }
+        @for frozen in freezes.iter().filter(|frozen| frozen.freeze.from - SOON <= now) {
+            p.note {
+                @if frozen.freeze.from <= now { (mark(Mark::Wait, "Frozen")) } @else { (mark(Mark::Wait, "Freeze")) " from " (day(frozen.freeze.from)) }
+                " until " (day(frozen.freeze.until)) ": " (frozen.freeze.reason) ". " (frozen.for_lines(lines.len())) "."
+            }
+        }
+        div.two {
+            section.card.halt-edge aria-labelledby="needs" {
+                h2 #needs { "Needs somebody (" (needs.len()) ")" }
+                @if needs.is_empty() { p.soft { "Nothing. What is on its way goes on by itself." } }
+                ul.list {
+                    @for (since, item) in needs.iter().take(ITEMS) {
+                        li { span.when { @if let Some(since) = since { "since " (day(*since)) } } (item) }
+                    }
+                }
+                (more(needs.len(), "/status"))
+            }
+            section.card.coming aria-labelledby="coming" {
+                h2 #coming { "Coming (" (coming.len()) ")" }
+                @if coming.is_empty() { p.soft { "Nothing is soaking." } }
+                ul.list {
+                    @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says()) } } }
+                }
+                (more(coming.len(), "/calendar"))
+            }
+        }
+        div.filter hidden {
+            label { "Find a line or a release" input type="search" id="filter" autocomplete="off"; }
+        }
+        div.stack.lines data-folded=[(cards > UNFOLDED).then_some("")] { (PreEscaped(HOLE.to_string())) }
+        @if cards < lines.len() {
+            section.card aria-labelledby="quiet" {
+                h2 #quiet { "Lines with nothing on the way (" (lines.len() - cards) ")" }
+                div.scroll tabindex="0" role="region" aria-labelledby="quiet" {
+                    table {
+                        thead { tr { th scope="col" { "Line" } th scope="col" { "Offers" } th scope="col" { "Since" } th scope="col" { "State" } } }
+                        tbody { (PreEscaped(HOLE.to_string())) }
+                    }
+                }
+            }
+        } @else { (PreEscaped(HOLE.to_string())) }
+        @if lines.is_empty() {
+            section.card { p { "There is no line yet. " code { "tidegate release add" } " makes the first one." } }
+        }
+        @if cards > 0 {
+            p.soft.small { "How to read a track: the bar is the soak so far, the upright line is where it may end, and what is hatched is late." }
+        }
+    };
+    page("Board", Place::Board, &content)
+}
+
+fn more(count: usize, path: &str) -> Markup {
+    html! { @if count > ITEMS { p.small { a href=(path) { "and " (count - ITEMS) " more" } } } }
+}
+
+fn refused(line: &Line, why: &LineRefusal) -> Markup {
+    html! {
+        div {
+            p { (sentence(&words::refused_line(line.name.as_str(), why))) }
+            p.soft.small { "Clusters are still offered what they were offered last. A release engineer can see the fault with " code { "tidegate status" } "." }
+        }
+    }
+}
+
+fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
+    html! {
+        div {
+            p { (channel(stage.channel.as_str())) " is paused: " (reason) }
+            p.soft.small { "Anyone who may change the catalog can resume it." }
+        }
+    }
+}
+
+/// What keeps a release until somebody acts, and since when.
+fn need(decision: &Decision<'_>) -> Option<(Option<Time>, Markup)> {
+    let version = decision.release.version.to_string();
+    let blocking = decision.blocking();
+    // A paused channel is one item, not one for each of its releases.
+    let is_pause = |fact: &Fact<'_>| matches!(fact, Fact::Paused { .. });
+    let why = match blocking {
+        Some(gate) if is_pause(&gate.fact) => return None,
+        Some(gate) => words::gate(gate),
+        None if decision.overdue => "it is overdue".to_owned(),
+        None => return None,
+    };
+    let since = match blocking.map(|gate| gate.fact) {
+        Some(Fact::Hold { hold }) => hold.map(|hold| hold.at),
+        Some(_) => None,
+        None => decision.deadline,
+    };
+    let helps = words::remedies(decision);
+    let item = html! {
+        div {
+            p { (release(&version)) " does not enter " (channel(decision.target().channel.as_str())) ": " (said(&why)) "." }
+            @if let Some(first) = helps.first() { p.soft.small { (sentence(&first.to_string())) } }
+        }
+    };
+    Some((since, item))
+}
+
+fn coming(view: &LineView<'_>, decision: &Decision<'_>) -> Option<Coming> {
+    let at = decision.verdict.earliest(view.now).filter(|_| view.refused.is_none())?;
+    let (version, channel) = (decision.release.version.clone(), decision.target().channel.clone());
+    Some(Coming { at, version, channel, is_promoted: view.not_promoting.is_none() })
+}
+
+/// The card of a line with something on the way.
+fn card(view: &LineView<'_>, on_the_way: &[&Decision<'_>]) -> Markup {
+    let LineView { line, now, .. } = *view;
+    // What needs somebody comes first, then what comes next.
+    let mut sorted = on_the_way.to_vec();
+    sorted.sort_by_key(|one| {
+        (one.blocking().is_none(), one.verdict.earliest(now), Reverse(&one.release.version))
+    });
+    let min = sorted.iter().find_map(|one| Track::of(one));
+    html! {
+        details.card.line open {
+            summary {
+                h2 { (line.name) }
+                @if let Some(title) = &line.title { span.soft { (title) } }
+                span.soft.small { (on_the_way.len()) " on the way" }
+            }
+            div.stages {
+                @for index in 0..line.stages.len() { (stage(view, index)) }
+            }
+            @if let Some(track) = &min { (track.axis()) }
+            @for one in sorted.iter().take(TRACKS) { (track(one)) }
+            @if sorted.len() > TRACKS {
+                p.small {
+                    "and " (sorted.len() - TRACKS) " more on the way: "
+                    @for stage in &line.stages[1..] { (channel(stage.channel.as_str())) " " }
+                }
+            }
+        }
+    }
+}
+
+/// What a stage of a line offers.
+fn stage(view: &LineView<'_>, index: usize) -> Markup {
+    let LineView { line, now, .. } = *view;
+    let stage = &line.stages[index];
+    let latest = line.latest(index, now);
+    let since = latest.and_then(|latest| latest.entered(index, now));
+    html! {
+        div.stage {
+            span.small { (channel(stage.channel.as_str())) }
+            @match latest {
+                Some(latest) => b { (release(&latest.version.to_string())) },
+                None => b.soft { "nothing yet" },
+            }
+            span.small.soft {
+                @if let Some(entry) = since { "since " (day(entry.since)) }
+                @if stage.paused(now).is_some() { " " (mark(Mark::Stop, "Paused")) }
+            }
+        }
+    }
+}
+
+/// A release on its way: its version, its soak, and what it waits for.
+pub(super) fn track(decision: &Decision<'_>) -> Markup {
+    let stop = decision.gates.iter().find_map(|gate| match gate.fact {
+        Fact::Hold { hold } => hold.filter(|_| gate.state == GateState::Blocks),
+        _ => None,
+    });
+    let soak = Track::of(decision);
+    let (_, why) = words::promotion(decision);
+    html! {
+        div.track {
+            (release(&decision.release.version.to_string()))
+            @match &soak { Some(soak) => (soak.picture()), None => span {} }
+            div {
+                p {
+                    @match (stop, decision.verdict) {
+                        (Some(hold), _) => { (mark(Mark::Stop, "On hold")) " since " (day(hold.at)) }
+                        (None, Verdict::Blocked) => (mark(Mark::Stop, "Blocked")),
+                        (None, Verdict::Promote) => (mark(Mark::Go, "Due")),
+                        (None, Verdict::Wait { until: at }) => { (mark(Mark::Wait, "Waits")) " until " (until(at)) }
+                    }
+                    @if decision.overdue { " " (mark(Mark::Stop, "Overdue")) }
+                }
+                p.soft.small {
+                    @match (stop, &soak) {
+                        (Some(hold), _) => (hold.reason),
+                        (None, _) if !why.is_empty() => (sentence(&why)),
+                        (None, Some(soak)) => (soak.words()),
+                        (None, None) => "",
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The row of a line with nothing on its way.
+fn row(view: &LineView<'_>) -> Markup {
+    let LineView { line, now, refused, .. } = *view;
+    let last = line.stages.len() - 1;
+    let latest = line.latest(last, now);
+    let since = latest.and_then(|latest| latest.entered(last, now));
+    let is_paused = line.stages.iter().any(|stage| stage.paused(now).is_some());
+    html! {
+        tr.line {
+            td { a href={ "/channels/" (line.stages[last].channel) } { (line.name) } }
+            td { @match latest { Some(latest) => (release(&latest.version.to_string())), None => span.soft { "nothing" } } }
+            td { @if let Some(entry) = since { (day(entry.since)) } }
+            td {
+                @if refused.is_some() { (mark(Mark::Stop, "Not updated")) }
+                @else if is_paused { (mark(Mark::Stop, "Paused")) }
+                @else if line.retired(now).is_some() { span.soft { "Retired" } }
+                @else if latest.is_some() { (mark(Mark::Go, "Current")) }
+                @else { span.soft { "Empty" } }
+            }
+        }
+    }
+}

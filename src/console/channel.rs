@@ -1,0 +1,252 @@
+//! A channel: what it offers, what is on its way there, and what a cluster would be told.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::board::{LineView, track};
+use super::frame::{Place, page};
+use super::mark::{Mark, mark};
+use super::text::{channel as link, day, release, said, sentence, time};
+use crate::domain::Time;
+use crate::domain::line::Stage;
+use crate::domain::release::Release;
+use crate::domain::span::Span;
+use crate::words::counted;
+
+/// How many releases the page lists, and how many that are on their way.
+const LISTED: usize = 30;
+
+/// Makes the page of the channel of a stage.
+pub fn channel(view: &LineView<'_>, index: usize) -> Markup {
+    let LineView { line, now, .. } = *view;
+    let stage = &line.stages[index];
+    let name = stage.channel.as_str();
+    let latest = line.latest(index, now);
+    let entered: Vec<&Release> =
+        line.releases.values().rev().filter(|release| release.entered(index, now).is_some()).collect();
+    let mut coming: Vec<_> = view.decisions.iter().filter(|one| one.stage == index).collect();
+    coming.sort_by_key(|one| (one.blocking().is_none(), one.verdict.earliest(now)));
+    let content = html! {
+        div {
+            p.soft.small { a href="/" { "Board" } " / " (line.name) }
+            h1.v { (name) }
+            (offers(view, index, latest))
+            p.soft {
+                "The " (stage.name) " stage of line " (line.name)
+                @if let Some(title) = &line.title { ", " (title) }
+                "." (aliases(stage))
+            }
+            (other_stages(view, index))
+        }
+        (ask(name, ""))
+        @if !coming.is_empty() {
+            section.card aria-labelledby="coming" {
+                h2 #coming { "On the way here (" (coming.len()) ")" }
+                @for one in coming.iter().take(LISTED) { (track(one)) }
+                @if coming.len() > LISTED { p.small { "and " (coming.len() - LISTED) " more, in " a href="/v1/promotions" { code { "/v1/promotions" } } } }
+            }
+        }
+        section.card aria-labelledby="releases" {
+            h2 #releases { "Releases in this channel (" (entered.len()) ")" }
+            @if entered.is_empty() { p.soft { "None yet." } } @else {
+                div.scroll tabindex="0" role="region" aria-labelledby="releases" {
+                    table {
+                        thead { tr { th scope="col" { "Release" } th scope="col" { "Entered" } th scope="col" { "Soaked for" } th scope="col" { "State" } } }
+                        tbody { @for one in entered.iter().take(LISTED) { (row(one, latest, index, now)) } }
+                    }
+                }
+                @if entered.len() > LISTED {
+                    p.small { "and " (entered.len() - LISTED) " older ones, in " a href={ "/v1/channels/" (name) } { code { "/v1/channels/" (name) } } }
+                }
+            }
+        }
+    };
+    page(name, Place::Inner, &content)
+}
+
+fn offers(view: &LineView<'_>, index: usize, latest: Option<&Release>) -> Markup {
+    let LineView { line, now, refused, .. } = *view;
+    let stage = &line.stages[index];
+    html! {
+        p.say {
+            @match latest {
+                Some(latest) => {
+                    "Offers " (release(&latest.version.to_string()))
+                    @if let Some(entry) = latest.entered(index, now) { " since " (day(entry.since)) }
+                    "."
+                }
+                None => "Offers nothing yet.",
+            }
+        }
+        @if let Some(pause) = stage.paused(now) {
+            p { (mark(Mark::Stop, "Paused")) " since " (time(pause.at)) ": " (pause.reason) ". Its clusters wait. "
+                "Anyone who may change the catalog can resume it: " code { "tidegate channel resume " (stage.channel) " --reason TEXT" } }
+        }
+        @if let Some(why) = refused {
+            p { (mark(Mark::Stop, "Not updated")) " " (sentence(&crate::words::refused_line(line.name.as_str(), why))) }
+        }
+        @if let Some(retired) = line.retired(now) {
+            p { "Line " (line.name) " was retired on " (day(retired.at)) ": " (retired.reason) ". What it offers stays on offer." }
+        }
+    }
+}
+
+fn aliases(stage: &Stage) -> Markup {
+    html! {
+        @if !stage.aliases.is_empty() {
+            " Also known as " @for (place, alias) in stage.aliases.iter().enumerate() { @if place > 0 { ", " } code { (alias) } } "."
+        }
+    }
+}
+
+fn other_stages(view: &LineView<'_>, index: usize) -> Markup {
+    let others = view.line.stages.iter().enumerate().filter(|(place, _)| *place != index);
+    html! {
+        p.soft { "Other stages: " @for (_, stage) in others { (link(stage.channel.as_str())) " " }
+            @if let Some(follows) = &view.line.follows { "Its clusters come from line " (follows.line) "." } }
+    }
+}
+
+fn row(one: &Release, latest: Option<&Release>, index: usize, now: Time) -> Markup {
+    let since = one.entered(index, now).map(|entry| entry.since);
+    let before = index.checked_sub(1).and_then(|before| one.entered(before, now)).map(|entry| entry.since);
+    let soaked = since.zip(before).map(|(since, before)| Span(since - before).rough());
+    html! {
+        tr {
+            td { (release(&one.version.to_string())) }
+            td { @if let Some(since) = since { (day(since)) } }
+            td { @match soaked { Some(soaked) => (soaked), None => span.soft { "–" } } }
+            td {
+                @if one.yanked(now).is_some() { (mark(Mark::Stop, "Yanked")) }
+                @else if latest.is_some_and(|latest| latest.version == one.version) { (mark(Mark::Go, "Latest")) }
+                @else if one.barrier { "Barrier" }
+                @else { span.soft { "Superseded" } }
+            }
+        }
+    }
+}
+
+/// The form that asks as a cluster.
+fn ask(name: &str, version: &str) -> Markup {
+    html! {
+        section.card aria-labelledby="ask" {
+            h2 #ask { "What would a cluster be told?" }
+            form.ask method="get" action={ "/channels/" (name) } {
+                label { "It runs" input name="version" value=(version) size="24" required autocomplete="off" placeholder="1.8.4-tectonic.1"; }
+                button { "Ask" }
+            }
+        }
+    }
+}
+
+/// What `/v1/channels/CHANNEL/update` says, as far as it is shown.
+#[derive(Debug, Deserialize)]
+pub struct Told {
+    pub action: String,
+    pub message: String,
+    #[serde(default)]
+    pub target: Option<Target>,
+    /// With `blocked`: where the way goes on.
+    #[serde(default)]
+    pub next: Option<Step>,
+}
+
+/// The release to install.
+#[derive(Debug, Deserialize)]
+pub struct Target {
+    pub version: String,
+}
+
+/// A step on a cluster's way: the channel that leads there, and the release.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Step {
+    pub channel: String,
+    pub version: String,
+}
+
+/// How many steps of a way are followed.
+const STEPS: usize = 40;
+
+/// Follows a cluster's way to what a channel offers. `ask` returns what the channel tells a version.
+pub fn way(name: &str, version: &str, ask: impl Fn(&str) -> Option<Told>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    while steps.len() < STEPS {
+        let current = steps.last().map_or(version, |step| &step.version);
+        let Some(told) = ask(current) else { break };
+        let own = |target: Target| Step { channel: name.to_owned(), version: target.version };
+        match told.target.map(own).or(told.next) {
+            // Advice that leads nowhere new would go round for ever.
+            Some(step) if step.version != current && !steps.contains(&step) => steps.push(step),
+            _ => break,
+        }
+    }
+    steps
+}
+
+/// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
+pub fn told(name: &str, version: &str, told: &Told, way: &[Step]) -> Markup {
+    let (state, word) = match told.action.as_str() {
+        "update" => (Mark::Go, "Update"),
+        "wait" => (Mark::Wait, "Wait"),
+        "blocked" => (Mark::Stop, "Blocked"),
+        _ => (Mark::Go, "Nothing to do"),
+    };
+    let content = html! {
+        div {
+            p.soft.small { a href="/" { "Board" } " / " (link(name)) }
+            h1 { "A cluster on " span.v { (version) } }
+            p.say { (mark(state, word)) " " (sentence(&told.message)) }
+        }
+        @if !way.is_empty() {
+            section.card aria-labelledby="way" {
+                h2 #way { "Its way (" (counted(way.len(), "step")) ")" }
+                ol.path {
+                    li.here { span.small.soft { "runs" } span.v { (version) } }
+                    @for step in way {
+                        li { span.small.soft { (said(&step.channel)) } (release(&step.version)) }
+                    }
+                }
+                p.soft.small { "As things stand now. No step can be left out: each is the newest release that the one before it may take." }
+            }
+        }
+        (ask(name, version))
+    };
+    page(&format!("A cluster on {version}"), Place::Inner, &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(target: Option<&str>, next: Option<(&str, &str)>) -> Told {
+        Told {
+            action: "update".to_owned(),
+            message: String::new(),
+            target: target.map(|version| Target { version: version.to_owned() }),
+            next: next
+                .map(|(channel, version)| Step { channel: channel.to_owned(), version: version.to_owned() }),
+        }
+    }
+
+    #[test]
+    fn a_way_goes_through_the_lines_on_it_and_ends_where_nothing_follows() {
+        let ask = |version: &str| match version {
+            "1.7.9" => Some(told(None, Some(("1.7-production", "1.7.14")))),
+            "1.7.14" => Some(told(Some("1.8.4"), None)),
+            "1.8.4" => Some(told(Some("1.8.9"), None)),
+            _ => Some(told(None, None)),
+        };
+        let way = way("1.8-production", "1.7.9", ask);
+        let steps: Vec<_> = way.iter().map(|step| (&*step.channel, &*step.version)).collect();
+        assert_eq!(
+            steps,
+            [("1.7-production", "1.7.14"), ("1.8-production", "1.8.4"), ("1.8-production", "1.8.9")]
+        );
+    }
+
+    #[test]
+    fn a_way_that_goes_round_ends() {
+        let other = |version: &str| if version == "1.0.1" { "1.0.2" } else { "1.0.1" };
+        assert_eq!(way("1.0-production", "1.0.1", |version| Some(told(Some(other(version)), None))).len(), 2);
+    }
+}

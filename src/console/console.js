@@ -1,0 +1,94 @@
+// Pages need no script. This one says how far times are from now, moves the bars on, filters the board, and takes
+// the new page when something is published.
+"use strict";
+(() => {
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+
+  const far = (at) => {
+    const seconds = Math.round((at - Date.now()) / 1000);
+    const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || UNITS[3];
+    return words.format(Math.trunc(seconds / length), unit);
+  };
+
+  const tick = () => {
+    for (const time of document.querySelectorAll("time[data-far], time[data-made]")) {
+      let note = time.nextElementSibling;
+      if (!note || note.dataset.note === undefined) {
+        note = document.createElement("span");
+        note.className = "soft";
+        note.dataset.note = "";
+        time.after(note);
+      }
+      note.textContent = ` (${far(new Date(time.dateTime))})`;
+    }
+    for (const bar of document.querySelectorAll("rect[data-since]")) {
+      const share = (Date.now() - new Date(bar.dataset.since)) / 1000 / Number(bar.dataset.whole);
+      const width = Math.round(336 * Math.min(1, share));
+      // What was lost to pauses does not come back.
+      if (width > Number(bar.getAttribute("width")) && !bar.dataset.lost) bar.setAttribute("width", width);
+    }
+  };
+
+  const fold = () => {
+    const lines = document.querySelector(".lines");
+    if (lines && lines.dataset.folded !== undefined)
+      for (const line of lines.querySelectorAll("details")) line.open = false;
+  };
+
+  const filter = () => {
+    const input = document.getElementById("filter");
+    if (!input) return;
+    input.closest(".filter").hidden = false;
+    input.addEventListener("input", () => {
+      const wanted = input.value.trim().toLowerCase();
+      for (const line of document.querySelectorAll(".line")) {
+        line.hidden = !line.textContent.toLowerCase().includes(wanted);
+        if (wanted && !line.hidden && line.tagName === "DETAILS") line.open = true;
+      }
+    });
+  };
+
+  // The number of problems, beside the way to the page that has them.
+  const health = async () => {
+    const link = document.querySelector('nav a[href="/status"]');
+    const reply = await fetch("/readyz").catch(() => undefined);
+    const { degraded = [] } = (await reply?.json().catch(() => undefined)) ?? {};
+    if (link) link.textContent = degraded.length ? `Status (${degraded.length})` : "Status";
+  };
+
+  const closed = () =>
+    [...document.querySelectorAll("details:not([open])")].map((one) => one.querySelector("h2")?.textContent);
+
+  // Takes the new page, unless somebody is at work on this one.
+  const renew = async () => {
+    if (document.getElementById("filter")?.value || document.activeElement?.closest("form")) return;
+    const reply = await fetch(location.href).catch(() => undefined);
+    if (!reply?.ok) return;
+    const main = new DOMParser().parseFromString(await reply.text(), "text/html").getElementById("main");
+    const folded = closed();
+    document.getElementById("main").replaceWith(main);
+    for (const one of document.querySelectorAll("details"))
+      if (folded.includes(one.querySelector("h2")?.textContent)) one.open = false;
+    filter();
+    tick();
+  };
+
+  const live = () => {
+    const how = document.getElementById("main").dataset.live;
+    if (how === "clock") setInterval(renew, 30000);
+    if (how !== "events") return;
+    let seen;
+    new EventSource("/events").addEventListener("published", ({ lastEventId }) => {
+      if (seen !== undefined && seen !== lastEventId) renew();
+      seen = lastEventId;
+    });
+  };
+
+  fold();
+  filter();
+  live();
+  health();
+  tick();
+  setInterval(tick, 1000);
+})();

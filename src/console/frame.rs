@@ -1,0 +1,89 @@
+//! What all pages have in common: the head, the ways to the other pages, and the foot.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::mark;
+
+/// The pages to which every page leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Board,
+    Calendar,
+    History,
+    Trust,
+    Status,
+    /// A page below another one, such as that of a release.
+    Inner,
+}
+
+/// Each place with its path and its name.
+const PLACES: [(Place, &str, &str); 5] = [
+    (Place::Board, "/", "Board"),
+    (Place::Calendar, "/calendar", "Calendar"),
+    (Place::History, "/history", "History"),
+    (Place::Trust, "/trust", "Trust"),
+    (Place::Status, "/status", "Status"),
+];
+
+impl Place {
+    /// When the script takes the new page: once something is published, or by the clock.
+    const fn live(self) -> Option<&'static str> {
+        match self {
+            Self::Board | Self::Calendar => Some("events"),
+            Self::Status => Some("clock"),
+            Self::History | Self::Trust | Self::Inner => None,
+        }
+    }
+}
+
+/// A page with this title.
+pub fn page(title: &str, place: Place, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · Tidegate" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/console.css";
+                link rel="alternate" type="application/atom+xml" title="What happened" href="/history.atom";
+                script src="/console.js" defer {}
+            }
+            body {
+                a.skip href="#main" { "To the content" }
+                (mark::hatch())
+                header.top {
+                    div.wrap {
+                        a.brand href="/" { (mark::brand()) "Tidegate" }
+                        nav.main aria-label="Main" {
+                            @for (own, path, name) in PLACES {
+                                a href=(path) aria-current=[(own == place).then_some("page")] { (name) }
+                            }
+                        }
+                    }
+                }
+                main.wrap #main tabindex="-1" data-live=[place.live()] { div.stack { (content) } }
+                footer.wrap {
+                    "All times are in UTC. What these pages say is also at "
+                    a href="/openapi.json" { code { "/v1" } }
+                    " as JSON, and signed at "
+                    a href="/tuf/metadata/timestamp.json" { code { "/tuf" } } "."
+                }
+            }
+        }
+    }
+}
+
+/// A page that says that something is not there, or not now.
+pub fn problem(title: &str, detail: &str, hint: Option<&str>) -> Markup {
+    let content = html! {
+        div {
+            h1 { (title) }
+            p.say { (super::text::said(detail)) }
+            @if let Some(hint) = hint { p.soft { (super::text::said(hint)) } }
+            p { a href="/" { "To the board" } }
+        }
+    };
+    page(title, Place::Inner, &content)
+}

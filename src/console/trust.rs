@@ -1,0 +1,78 @@
+//! Trust: the roles, their keys, what expires when, and how to verify.
+
+use maud::{Markup, html};
+
+use super::frame::{Place, page};
+use super::mark::{Mark, mark};
+use super::text::until;
+use crate::domain::Time;
+use crate::words::counted;
+
+/// A role of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    /// What the role says, in a few words.
+    pub says: &'static str,
+    pub version: u64,
+    pub expires: Time,
+    pub threshold: u64,
+    pub keys: Vec<String>,
+    /// Where it is served.
+    pub path: String,
+}
+
+/// How long before its expiry a role is marked.
+const SOON: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// Makes the page. `demo` says that the keys are throw-away ones. `renewed` has the roles that the server signs by
+/// itself; they expire soon at any time.
+pub fn trust(kept: &[Role], renewed: &[Role], root: &str, demo: bool, now: Time) -> Markup {
+    let content = html! {
+        div {
+            h1 { "Trust" }
+            p.say { "Whatever this server answers can be verified without trusting it." }
+            @if demo { p.note { (mark(Mark::Stop, "Demo")) " These keys were made for this demo alone. Trust nothing that they sign." } }
+        }
+        (roles("Signed by people", "people", kept, Some(now)))
+        (roles("Signed by this server, and renewed every day", "server", renewed, None))
+        section.card aria-labelledby="verify" {
+            h2 #verify { "How to verify" }
+            p { "Get the first root from somebody you trust, not from this page, and compare its digest with the one here:" }
+            dl.facts { dt { "SHA-256 of the newest root" } dd { code { (root) } } }
+            p { "Then let the client check everything that it is told:" }
+            code.cmd tabindex="0" { "tidegate cluster add NAME --server URL --root 1.root.json --channel CHANNEL --current COMMAND" }
+            p { "Any client of The Update Framework can do the same with " a href="/tuf/metadata/timestamp.json" { code { "/tuf" } } ". Whoever has a copy of the repository verifies it with:" }
+            code.cmd tabindex="0" { "tidegate verify DIR --root 1.root.json" }
+        }
+    };
+    page("Trust", Place::Trust, &content)
+}
+
+fn roles(title: &str, id: &str, roles: &[Role], now: Option<Time>) -> Markup {
+    let is_soon = |role: &Role| now.is_some_and(|now| role.expires - SOON <= now);
+    html! {
+        section.card aria-labelledby=(id) {
+            h2 id=(id) { (title) }
+            div.scroll tabindex="0" role="region" aria-labelledby=(id) {
+                table {
+                    thead { tr { th scope="col" { "Role" } th scope="col" { "Says" } th scope="col" { "Version" } th scope="col" { "Expires" } th scope="col" { "Signed by" } } }
+                    tbody {
+                        @for role in roles {
+                            tr {
+                                td { a.v href=(role.path) { (role.name) } }
+                                td { (role.says) }
+                                td { (role.version) }
+                                td { @if is_soon(role) { (mark(Mark::Stop, "Soon")) " " } (until(role.expires)) }
+                                td {
+                                    (role.threshold) " of " (counted(role.keys.len(), "key")) ": "
+                                    @for key in &role.keys { code { (key.get(..12).unwrap_or(key)) } " " }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The console's pages.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HOST};
+use chrono::{DateTime, NaiveDate};
+
+use super::{channels, lost, releases};
+use crate::console::board::{self, LineOnBoard, LineView};
+use crate::console::calendar::{self, WhatIf};
+use crate::console::channel::Told;
+use crate::console::freezes::freezes;
+use crate::console::history::Filter;
+use crate::console::release::{Explained, Manifest, Records};
+use crate::console::status::{Health, Published};
+use crate::console::{self, frame, history, status};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::foresee::foresee;
+use crate::domain::history::{Happened, history as of_line, history_of_release};
+use crate::domain::promotion::decide;
+use crate::domain::version::Version;
+use crate::http::ask::{Ask, Find};
+use crate::http::listener::Listener;
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::reply::{self, Cache, Prepared};
+use crate::http::url::parameter;
+use crate::publish::Publication;
+use crate::publish::page::Pages;
+
+/// The longest text that is searched for.
+const SEARCHED: usize = 200;
+
+type Answered = Result<HttpResponse, Problem>;
+
+pub fn styles(ask: &Ask<'_>) -> Answered {
+    Prepared::new((Cow::Borrowed(&ask.state.styles), Cache::Minute)).reply(ask.request)
+}
+
+pub fn script(ask: &Ask<'_>) -> Answered {
+    Prepared::new((Cow::Borrowed(&ask.state.script), Cache::Minute)).reply(ask.request)
+}
+
+pub fn board_page(ask: &Ask<'_>) -> Answered {
+    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.board), Cache::Minute)))
+}
+
+/// The calendar. Operators, and who tries the demo, may ask about another time.
+pub async fn calendar(ask: &Ask<'_>) -> Answered {
+    let publication = ask.state.shared.publication.load();
+    let is_demo = publication.as_deref().is_some_and(|publication| publication.demo);
+    match ask.state.shared.catalog.load_full() {
+        Some(catalog) if is_demo || ask.listener == Listener::Admin => shown(foreseen(ask, catalog).await),
+        _ => found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.calendar), Cache::Minute))),
+    }
+}
+
+/// How long it may take to foresee what will be promoted.
+const FORESEEING: Duration = Duration::from_secs(2);
+
+/// The calendar as of a time that the reader names.
+async fn foreseen(ask: &Ask<'_>, catalog: Arc<Catalog>) -> Answered {
+    let busy = || {
+        Problem::new(ProblemKind::NotPublished, "another calendar is being made, or this one takes too long")
+            .hint("ask again in a moment, or for an earlier time")
+    };
+    let now = ask.state.now();
+    let day = parameter(ask.request.query_string(), "at")?.filter(|day| !day.is_empty());
+    let at = day.map(|day| end_of(&day)).transpose()?.map(|at| at.max(now));
+    let turn = Arc::clone(&ask.state.foreseeing).try_acquire_owned().map_err(|_| busy())?;
+    let clock = Arc::clone(&ask.state.clock);
+    let page = tokio::task::spawn_blocking(move || {
+        let until = clock.monotonic() + FORESEEING;
+        let then = at.unwrap_or(now);
+        let (catalog, foreseen) = foresee(&catalog, (now, then), || clock.monotonic() < until)?;
+        let decisions = decide(&catalog, then);
+        let lines: Vec<LineOnBoard> = catalog
+            .lines()
+            .map(|line| {
+                let begin = decisions.partition_point(|one| one.line.name < line.name);
+                let length = decisions[begin..].partition_point(|one| one.line.name == line.name);
+                let decisions = &decisions[begin..begin + length];
+                board::line(&LineView { line, decisions, refused: None, not_promoting: None, now: then })
+            })
+            .collect();
+        let lines: Vec<&LineOnBoard> = lines.iter().collect();
+        let freezes = freezes(catalog.lines(), then);
+        let windows = calendar::windows(catalog.lines());
+        let page = calendar::calendar(&lines, &freezes, &windows, Some(&WhatIf { at, foreseen }), then);
+        drop(turn);
+        Some(page.into_string())
+    });
+    let page = page.await.ok().flatten().ok_or_else(busy)?;
+    Ok(fresh(StatusCode::OK, page))
+}
+
+/// The last second of a day, or a time.
+fn end_of(text: &str) -> Result<Time, Problem> {
+    let day =
+        text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(23, 59, 59)).map(|end| end.and_utc());
+    day.or_else(|| text.parse().ok()).ok_or_else(|| {
+        Problem::new(ProblemKind::BadTime, format!("`{text}` is not a day"))
+            .hint("a day looks like `2026-12-24`")
+    })
+}
+
+pub fn feed(ask: &Ask<'_>) -> Answered {
+    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.feed), Cache::Minute)))
+}
+
+pub fn trust(ask: &Ask<'_>) -> Answered {
+    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.trust), Cache::Minute)))
+}
+
+/// Replies with a page that was made at publication.
+fn found(ask: &Ask<'_>, find: Find) -> Answered {
+    shown(ask.current().and_then(|current| ask.reply(&current, find)))
+}
+
+fn pages(publication: &Publication) -> Result<&Pages, Problem> {
+    publication.pages.as_ref().ok_or_else(unmade)
+}
+
+/// The pages of a publication that another version has stored are made once the catalog is read.
+fn unmade() -> Problem {
+    Problem::new(ProblemKind::NotPublished, "the pages are not made yet").hint("ask again in a minute")
+}
+
+/// Shows a problem as a page.
+fn shown(result: Answered) -> Answered {
+    let Err(problem) = result else { return result };
+    // What concerns the request's form and not what it is about is for programs.
+    if matches!(problem.kind, ProblemKind::NotAcceptable) {
+        return Err(problem);
+    }
+    let (kind, detail, hint) = (problem.kind, problem.detail, problem.hint);
+    let page = frame::problem(kind.title(), &detail, hint.as_deref());
+    Ok(fresh(kind.status(), page.into_string()))
+}
+
+/// A page that is made for one request.
+fn fresh(status: StatusCode, page: String) -> HttpResponse {
+    let mut response = HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).body(page);
+    reply::secure(response.headers_mut());
+    response
+}
+
+/// A channel, or what it would tell a cluster.
+pub fn channel(ask: &Ask<'_>) -> Answered {
+    shown(channel_page(ask))
+}
+
+fn channel_page(ask: &Ask<'_>) -> Answered {
+    let current = ask.current()?;
+    let name = ask.channel()?.map_err(|text| channels::unknown(&current, &text))?;
+    let version = parameter(ask.request.query_string(), "version")?;
+    let Some(version) =
+        version.map(|version| version.trim().to_owned()).filter(|version| !version.is_empty())
+    else {
+        return ask.reply(&current, |ask, publication| {
+            let name = ask.channel()?.map_err(|text| channels::unknown(publication, &text))?;
+            if publication.channel(&name).is_none() {
+                return Err(channels::missing(publication, &name));
+            }
+            Ok((Cow::Borrowed(publication.page(&name).ok_or_else(unmade)?), Cache::Minute))
+        });
+    };
+    current.check_expiry(ask.state.now())?;
+    let publication = &*current;
+    let version = Version::parse_query(&version)?;
+    if let Some(line) = publication.lost_on_the_way(&name, &version) {
+        return Err(lost(line));
+    }
+    let told = |version: &str| -> Option<Told> {
+        let answer = publication.update(&name, &Version::parse_query(version).ok()?)?;
+        serde_json::from_slice(&answer.identity).ok()
+    };
+    let version = version.to_string();
+    let answer = told(&version).ok_or_else(|| channels::missing(publication, &name))?;
+    let way = console::channel::way(name.as_str(), &version, told);
+    let page = console::channel::told(name.as_str(), &version, &answer, &way);
+    Ok(fresh(StatusCode::OK, page.into_string()))
+}
+
+/// A release.
+pub fn release(ask: &Ask<'_>) -> Answered {
+    shown(release_page(ask))
+}
+
+fn release_page(ask: &Ask<'_>) -> Answered {
+    let (current, version) = (ask.current()?, ask.version()?);
+    let explain = current
+        .explain(&version)
+        .and_then(|explain| serde_json::from_slice::<Explained>(&explain.identity).ok());
+    let explained = explain.ok_or_else(|| releases::missing(&current, &version))?;
+    let manifest = current.release(&version);
+    let manifest = manifest.and_then(|manifest| serde_json::from_slice::<Manifest>(&manifest.identity).ok());
+    let catalog = ask.state.shared.catalog.load();
+    let own = catalog.as_deref().and_then(|catalog| catalog.stoppable_release(&version));
+    let records = own.map(|(line, release)| Records {
+        happened: history_of_release(line, release, ask.state.now()).collect(),
+        names: names(ask),
+    });
+    let page = console::release::release_page(&explained, manifest.as_ref(), records.as_ref());
+    Ok(fresh(StatusCode::OK, page.into_string()))
+}
+
+/// How the server is.
+pub fn health(ask: &Ask<'_>) -> HttpResponse {
+    let now = ask.state.now();
+    let shared = &ask.state.shared;
+    let status = shared.status.load();
+    let publication = shared.publication.load();
+    let health = Health {
+        now,
+        degraded: super::super::probes::described(ask, &status.degraded),
+        not_promoting: status.not_promoting,
+        counts: [status.promote, status.wait, status.blocked, status.overdue],
+        publication: publication.as_deref().map(|publication| Published {
+            version: publication.version,
+            made: publication.made,
+            expires: publication.expires,
+        }),
+    };
+    fresh(StatusCode::OK, status::status(&health).into_string())
+}
+
+/// Whether a reader sees who has done something: everybody does, or it is an operator.
+fn names(ask: &Ask<'_>) -> bool {
+    ask.state.names || ask.listener == Listener::Admin
+}
+
+/// What has happened.
+pub fn history_page(ask: &Ask<'_>) -> Answered {
+    let query = ask.request.query_string();
+    let filter = || -> Result<Filter, Problem> {
+        let text = |name| -> Result<String, Problem> {
+            let found = parameter(query, name)?.unwrap_or(Cow::Borrowed(""));
+            Ok(found.trim().chars().take(SEARCHED).collect())
+        };
+        let before = text("before")?.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        Ok(Filter { line: text("line")?, what: text("what")?, text: text("text")?, before })
+    };
+    let filter = match filter() {
+        Ok(filter) => filter,
+        Err(problem) => return shown(Err(problem)),
+    };
+    let catalog = ask.state.shared.catalog.load();
+    let found = catalog.as_deref().map(|catalog| happened(catalog, &filter, ask.state.now()));
+    let page = history::history(&found.unwrap_or_default(), &filter, names(ask), catalog.is_some());
+    Ok(fresh(StatusCode::OK, page.into_string()))
+}
+
+/// How long a page waits before it asks again what is published, in milliseconds.
+const RETRY: u32 = 5_000;
+
+/// The version of the publication, as a stream of events that ends at once, so that the browser comes back after
+/// [`RETRY`]. A stream that stayed open would keep a connection busy for everybody who looks.
+pub fn events(ask: &Ask<'_>) -> HttpResponse {
+    let publication = ask.state.shared.publication.load();
+    let version = publication.as_deref().map(|publication| publication.version);
+    let seen = ask.request.headers().get("last-event-id").and_then(|seen| seen.to_str().ok()?.parse().ok());
+    let event = version.filter(|version| seen != Some(*version));
+    let event = event.map(|version| format!("event: published\nid: {version}\ndata: {version}\n\n"));
+    let body = format!("retry: {RETRY}\n\n{}", event.unwrap_or_default());
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("text/event-stream").body(body)
+}
+
+/// What has happened, as a feed.
+pub fn history_feed(ask: &Ask<'_>) -> HttpResponse {
+    let catalog = ask.state.shared.catalog.load();
+    let now = ask.state.now();
+    let found =
+        catalog.as_deref().map(|catalog| happened(catalog, &Filter::default(), now)).unwrap_or_default();
+    let host = ask.request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let base = if host.is_empty() {
+        String::new()
+    } else {
+        format!("{}://{host}", ask.request.connection_info().scheme())
+    };
+    let mut response = HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "public, max-age=60"))
+        .body(history::feed(&found, names(ask), &base, now));
+    let head = response.headers_mut();
+    reply::secure(head);
+    head.insert(
+        actix_web::http::header::CONTENT_TYPE,
+        actix_web::http::header::HeaderValue::from_static("application/atom+xml; charset=utf-8"),
+    );
+    response
+}
+
+/// What a page and one more item show of what has happened, the latest first.
+fn happened<'a>(catalog: &'a Catalog, filter: &Filter, now: Time) -> Vec<Happened<'a>> {
+    let mut all: Vec<Happened<'a>> =
+        catalog.lines().flat_map(|line| of_line(line, now)).filter(|one| filter.wants(one)).collect();
+    let latest_first = |one: &Happened<'_>, other: &Happened<'_>| other.at.cmp(&one.at);
+    if all.len() > history::LISTED {
+        all.select_nth_unstable_by(history::LISTED, latest_first);
+        all.truncate(history::LISTED + 1);
+    }
+    all.sort_by(latest_first);
+    all
+}

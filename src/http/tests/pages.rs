@@ -1,0 +1,70 @@
+//! The console's pages.
+
+use super::client::Response;
+use super::{spawn, spawn_with};
+
+fn assert_is_a_safe_page(response: &Response) {
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = response.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+    for (name, value) in [
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(response.header(name), Some(value), "{name}");
+    }
+    assert_eq!(response.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_page_answers_a_problem_with_a_page_that_shows_what_was_asked_as_text() {
+    let server = spawn();
+    for (path, status, shown) in [
+        ("/channels/%3Cb%3E1.9", 404, "&lt;b&gt;1.9"),
+        ("/channels/1.8-production?version=%3Cscript%3E", 400, "&lt;script&gt;"),
+        ("/releases/1.8.5", 404, "1.8.5"),
+        ("/releases/%3Cb%3E", 400, "&lt;b&gt;"),
+        ("/history?text=a&text=b", 400, "more than once"),
+        ("/", 503, "not made yet"),
+    ] {
+        let response = server.client().get(path);
+        assert_eq!(response.status, status, "{path}");
+        assert_is_a_safe_page(&response);
+        let page = String::from_utf8(response.body).unwrap();
+        assert!(page.contains(shown) && !page.contains("<b>"), "{path}: {page}");
+    }
+}
+
+#[test]
+fn a_filter_is_shown_as_text() {
+    let response = spawn().client().get("/history?text=%22%3E%3Cb%3E&line=%3Cb%3E");
+    assert_eq!(response.status, 200);
+    assert_is_a_safe_page(&response);
+    let page = String::from_utf8(response.body).unwrap();
+    assert!(page.contains("value=\"&quot;&gt;&lt;b&gt;\"") && !page.contains("<b>"), "{page}");
+}
+
+#[test]
+fn a_reader_hears_of_a_publication_once() {
+    let server = spawn();
+    let mut client = server.client();
+    let first = client.get("/events");
+    assert_eq!(first.header("content-type"), Some("text/event-stream"));
+    let text = String::from_utf8(first.body).unwrap();
+    assert!(text.starts_with("retry: ") && text.contains("event: published\nid: 7\n"), "{text}");
+    let again = client.ask("GET", "/events", &["last-event-id: 7"]);
+    assert!(!String::from_utf8(again.body).unwrap().contains("published"));
+    let other = client.ask("GET", "/events", &["last-event-id: 6"]);
+    assert!(String::from_utf8(other.body).unwrap().contains("id: 7"));
+}
+
+#[test]
+fn without_a_console_there_are_no_pages() {
+    let server = spawn_with(|config| config.console = false);
+    for path in ["/", "/status", "/console.css", "/events"] {
+        let response = server.client().get(path);
+        assert_eq!((response.status, response.problem().as_str()), (404, "unknown_route"), "{path}");
+    }
+}
