@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use chrono::TimeDelta;
 use maud::{Markup, PreEscaped, html};
 
-use super::frame::{Place, page};
+use super::frame::{Place, page, table};
 use super::freezes::Frozen;
 use super::mark::{Mark, mark};
 use super::text::{at_hour, channel, day, release, said, sentence, until};
@@ -23,7 +23,9 @@ use crate::words::{self, counted};
 /// How many releases on their way a line shows. The others are on the channel's page.
 const TRACKS: usize = 8;
 /// How many items each list at the top shows.
-const ITEMS: usize = 12;
+const ITEMS: usize = 8;
+/// How many more items that need somebody are folded below them.
+const FOLDED: usize = 100;
 /// A freeze is announced this long before it begins.
 const SOON: TimeDelta = TimeDelta::days(14);
 /// Up to this many lines with something on the way are shown unfolded.
@@ -131,42 +133,42 @@ pub fn frame(
         @for frozen in freezes.iter().filter(|frozen| frozen.freeze.from - SOON <= now) {
             p.note {
                 @if frozen.freeze.from <= now { (mark(Mark::Wait, "Frozen")) } @else { (mark(Mark::Wait, "Freeze")) " from " (day(frozen.freeze.from)) }
-                " until " (day(frozen.freeze.until)) ": " (frozen.freeze.reason) ". " (frozen.for_lines(lines.len())) "."
+                " until " (day(frozen.freeze.until)) ": " bdi { (frozen.freeze.reason) } ". " (frozen.for_lines(lines.len())) "."
             }
         }
         div.two {
-            section.card.halt-edge aria-labelledby="needs" {
+            section.card.halt-edge[!needs.is_empty()] aria-labelledby="needs" {
                 h2 #needs { "Needs somebody (" (needs.len()) ")" }
                 @if needs.is_empty() { p.soft { "Nothing. What is on its way goes on by itself." } }
-                ul.list {
-                    @for (since, item) in needs.iter().take(ITEMS) {
-                        li { span.when { @if let Some(since) = since { "since " (day(*since)) } } (item) }
+                @else { (items(needs.iter().take(ITEMS))) }
+                @if needs.len() > ITEMS {
+                    details {
+                        summary { "and " (needs.len() - ITEMS) " more" }
+                        (items(needs.iter().skip(ITEMS).take(FOLDED)))
+                        @if needs.len() > ITEMS + FOLDED { p { "All are in " a href="/v1/promotions" { code { "/v1/promotions" } } "." } }
                     }
                 }
-                (more(needs.len(), "/status"))
             }
             section.card.coming aria-labelledby="coming" {
                 h2 #coming { "Coming (" (coming.len()) ")" }
-                @if coming.is_empty() { p.soft { "Nothing is soaking." } }
-                ul.list {
-                    @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says()) } } }
+                @if coming.is_empty() { p.soft { "Nothing is soaking." } } @else {
+                    ul.list {
+                        @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says()) } } }
+                    }
                 }
-                (more(coming.len(), "/calendar"))
+                @if coming.len() > ITEMS { p { a href="/calendar" { "and " (coming.len() - ITEMS) " more" } } }
             }
         }
-        div.filter hidden {
-            label { "Find a line or a release" input type="search" id="filter" autocomplete="off"; }
+        @if !lines.is_empty() {
+            div.filter hidden {
+                label { "Find a line or a release" input type="search" id="filter" autocomplete="off"; }
+            }
         }
         div.stack.lines data-folded=[(cards > UNFOLDED).then_some("")] { (PreEscaped(HOLE.to_string())) }
         @if cards < lines.len() {
             section.card aria-labelledby="quiet" {
                 h2 #quiet { "Lines with nothing on the way (" (lines.len() - cards) ")" }
-                div.scroll tabindex="0" role="region" aria-labelledby="quiet" {
-                    table {
-                        thead { tr { th scope="col" { "Line" } th scope="col" { "Offers" } th scope="col" { "Since" } th scope="col" { "State" } } }
-                        tbody { (PreEscaped(HOLE.to_string())) }
-                    }
-                }
+                (table(&["Line", "Offers", "Since", "State"], &PreEscaped(HOLE.to_string())))
             }
         } @else { (PreEscaped(HOLE.to_string())) }
         @if lines.is_empty() {
@@ -179,8 +181,15 @@ pub fn frame(
     page("Board", Place::Board, &content)
 }
 
-fn more(count: usize, path: &str) -> Markup {
-    html! { @if count > ITEMS { p.small { a href=(path) { "and " (count - ITEMS) " more" } } } }
+/// What needs somebody.
+fn items<'a>(items: impl Iterator<Item = &'a &'a (Option<Time>, Markup)>) -> Markup {
+    html! {
+        ul.list {
+            @for (since, item) in items {
+                li { span.when { @if let Some(since) = since { "since " (day(*since)) } } (item) }
+            }
+        }
+    }
 }
 
 fn refused(line: &Line, why: &LineRefusal) -> Markup {
@@ -195,7 +204,7 @@ fn refused(line: &Line, why: &LineRefusal) -> Markup {
 fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
     html! {
         div {
-            p { (channel(stage.channel.as_str())) " is paused: " (reason) }
+            p { (channel(stage.channel.as_str())) " is paused: " bdi { (reason) } }
             p.soft.small { "Anyone who may change the catalog can resume it." }
         }
     }
@@ -205,10 +214,10 @@ fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
 fn need(decision: &Decision<'_>) -> Option<(Option<Time>, Markup)> {
     let version = decision.release.version.to_string();
     let blocking = decision.blocking();
-    // A paused channel is one item, not one for each of its releases.
-    let is_pause = |fact: &Fact<'_>| matches!(fact, Fact::Paused { .. });
+    // A paused channel or a barrier is one item, not one for each release that waits for it.
+    let is_shared = |fact: &Fact<'_>| matches!(fact, Fact::Paused { .. } | Fact::Order { .. });
     let why = match blocking {
-        Some(gate) if is_pause(&gate.fact) => return None,
+        Some(gate) if is_shared(&gate.fact) => return None,
         Some(gate) => words::gate(gate),
         None if decision.overdue => "it is overdue".to_owned(),
         None => return None,
@@ -243,12 +252,15 @@ fn card(view: &LineView<'_>, on_the_way: &[&Decision<'_>]) -> Markup {
         (one.blocking().is_none(), one.verdict.earliest(now), Reverse(&one.release.version))
     });
     let min = sorted.iter().find_map(|one| Track::of(one));
+    let blocked = on_the_way.iter().filter(|one| one.blocking().is_some()).count();
+    let next = on_the_way.iter().filter_map(|one| one.verdict.earliest(now)).min();
     html! {
         details.card.line open {
             summary {
                 h2 { (line.name) }
-                @if let Some(title) = &line.title { span.soft { (title) } }
-                span.soft.small { (on_the_way.len()) " on the way" }
+                @if let Some(title) = &line.title { bdi.soft { (title) } }
+                @if blocked > 0 { (mark(Mark::Stop, &format!("{blocked} blocked"))) }
+                span.soft.small { (on_the_way.len()) " on the way" @if let Some(next) = next { ", next " (day(next)) } }
             }
             div.stages {
                 @for index in 0..line.stages.len() { (stage(view, index)) }
@@ -332,8 +344,8 @@ fn row(view: &LineView<'_>) -> Markup {
         tr.line {
             td { a href={ "/channels/" (line.stages[last].channel) } { (line.name) } }
             td { @match latest { Some(latest) => (release(&latest.version.to_string())), None => span.soft { "nothing" } } }
-            td { @if let Some(entry) = since { (day(entry.since)) } }
-            td {
+            td data-head="since" { @if let Some(entry) = since { (day(entry.since)) } }
+            td.state {
                 @if refused.is_some() { (mark(Mark::Stop, "Not updated")) }
                 @else if is_paused { (mark(Mark::Stop, "Paused")) }
                 @else if line.retired(now).is_some() { span.soft { "Retired" } }

@@ -71,7 +71,7 @@ pub fn calendar(
             @for one in days.chunk_by(|one, next| one.at.date_naive() == next.at.date_naive()) {
                 div.day {
                     h3 { (day(one[0].at)) }
-                    ul.plain { @for coming in one { li { (coming.says()) } } }
+                    ul.plain.columns { @for coming in one { li { (coming.says()) } } }
                 }
             }
             @if coming.len() > LISTED { p.small { "and " (coming.len() - LISTED) " more, in " a href="/v1/promotions" { code { "/v1/promotions" } } } }
@@ -79,15 +79,16 @@ pub fn calendar(
         div.two {
             section.card aria-labelledby="freezes" {
                 h2 #freezes { "Freezes (" (freezes.len()) ")" }
-                @if freezes.is_empty() { p.soft { "None is planned." } }
-                ul.list {
-                    @for frozen in freezes {
-                        @let freeze = frozen.freeze;
-                        li {
-                            span.when { (day(freeze.from)) }
-                            div {
-                                p { "until " (time(freeze.until)) ": " (freeze.reason) }
-                                p.soft.small { (frozen.for_lines(lines.len())) (except(freeze)) }
+                @if freezes.is_empty() { p.soft { "None is planned." } } @else {
+                    ul.list {
+                        @for frozen in freezes {
+                            @let freeze = frozen.freeze;
+                            li {
+                                span.when { (day(freeze.from)) }
+                                div {
+                                    p { "until " (time(freeze.until)) ": " bdi { (freeze.reason) } }
+                                    p.soft.small { (frozen.for_lines(lines.len())) (except(freeze)) }
+                                }
                             }
                         }
                     }
@@ -96,7 +97,7 @@ pub fn calendar(
             section.card aria-labelledby="windows" {
                 h2 #windows { "Windows" }
                 @if windows.is_empty() { p.soft { "Promotions happen at any time." } }
-                ul.plain { @for (stage, window) in windows { li { "Into " (stage) ": " (window) } } }
+                @else { ul.plain { @for (stage, window) in windows { li { "Into " (stage) ": " (window) } } } }
             }
         }
     };

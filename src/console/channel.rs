@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::board::{LineView, track};
-use super::frame::{Place, page};
+use super::frame::{Place, page, table};
 use super::mark::{Mark, mark};
 use super::text::{channel as link, day, release, said, sentence, time};
 use crate::domain::Time;
@@ -33,7 +33,7 @@ pub fn channel(view: &LineView<'_>, index: usize) -> Markup {
             (offers(view, index, latest))
             p.soft {
                 "The " (stage.name) " stage of line " (line.name)
-                @if let Some(title) = &line.title { ", " (title) }
+                @if let Some(title) = &line.title { ", " bdi { (title) } }
                 "." (aliases(stage))
             }
             (other_stages(view, index))
@@ -49,12 +49,8 @@ pub fn channel(view: &LineView<'_>, index: usize) -> Markup {
         section.card aria-labelledby="releases" {
             h2 #releases { "Releases in this channel (" (entered.len()) ")" }
             @if entered.is_empty() { p.soft { "None yet." } } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="releases" {
-                    table {
-                        thead { tr { th scope="col" { "Release" } th scope="col" { "Entered" } th scope="col" { "Soaked for" } th scope="col" { "State" } } }
-                        tbody { @for one in entered.iter().take(LISTED) { (row(one, latest, index, now)) } }
-                    }
-                }
+                @let rows = html! { @for one in entered.iter().take(LISTED) { (row(one, latest, index, now)) } };
+                (table(&["Release", "Entered", "Soaked for", "State"], &rows))
                 @if entered.len() > LISTED {
                     p.small { "and " (entered.len() - LISTED) " older ones, in " a href={ "/v1/channels/" (name) } { code { "/v1/channels/" (name) } } }
                 }
@@ -79,14 +75,14 @@ fn offers(view: &LineView<'_>, index: usize, latest: Option<&Release>) -> Markup
             }
         }
         @if let Some(pause) = stage.paused(now) {
-            p { (mark(Mark::Stop, "Paused")) " since " (time(pause.at)) ": " (pause.reason) ". Its clusters wait. "
+            p { (mark(Mark::Stop, "Paused")) " since " (time(pause.at)) ": " bdi { (pause.reason) } ". Its clusters wait. "
                 "Anyone who may change the catalog can resume it: " code { "tidegate channel resume " (stage.channel) " --reason TEXT" } }
         }
         @if let Some(why) = refused {
             p { (mark(Mark::Stop, "Not updated")) " " (sentence(&crate::words::refused_line(line.name.as_str(), why))) }
         }
         @if let Some(retired) = line.retired(now) {
-            p { "Line " (line.name) " was retired on " (day(retired.at)) ": " (retired.reason) ". What it offers stays on offer." }
+            p { "Line " (line.name) " was retired on " (day(retired.at)) ": " bdi { (retired.reason) } ". What it offers stays on offer." }
         }
     }
 }
@@ -102,7 +98,7 @@ fn aliases(stage: &Stage) -> Markup {
 fn other_stages(view: &LineView<'_>, index: usize) -> Markup {
     let others = view.line.stages.iter().enumerate().filter(|(place, _)| *place != index);
     html! {
-        p.soft { "Other stages: " @for (_, stage) in others { (link(stage.channel.as_str())) " " }
+        p.soft { "Other stages: " @for (place, (_, stage)) in others.enumerate() { @if place > 0 { ", " } (link(stage.channel.as_str())) } ". "
             @if let Some(follows) = &view.line.follows { "Its clusters come from line " (follows.line) "." } }
     }
 }
@@ -114,9 +110,9 @@ fn row(one: &Release, latest: Option<&Release>, index: usize, now: Time) -> Mark
     html! {
         tr {
             td { (release(&one.version.to_string())) }
-            td { @if let Some(since) = since { (day(since)) } }
-            td { @match soaked { Some(soaked) => (soaked), None => span.soft { "–" } } }
-            td {
+            td data-head="entered" { @if let Some(since) = since { (day(since)) } }
+            td data-head="soaked for" { @if let Some(soaked) = soaked { (soaked) } }
+            td.state {
                 @if one.yanked(now).is_some() { (mark(Mark::Stop, "Yanked")) }
                 @else if latest.is_some_and(|latest| latest.version == one.version) { (mark(Mark::Go, "Latest")) }
                 @else if one.barrier { "Barrier" }
@@ -186,24 +182,28 @@ pub fn way(name: &str, version: &str, ask: impl Fn(&str) -> Option<Told>) -> Vec
 /// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
 pub fn told(name: &str, version: &str, told: &Told, way: &[Step]) -> Markup {
     let (state, word) = match told.action.as_str() {
-        "update" => (Mark::Go, "Update"),
+        "update" => (Mark::Go, "Update available"),
         "wait" => (Mark::Wait, "Wait"),
         "blocked" => (Mark::Stop, "Blocked"),
         _ => (Mark::Go, "Nothing to do"),
     };
+    // The message begins with the same word.
+    let said_already = ["wait: ", "blocked: ", "nothing to do: "];
+    let message =
+        said_already.iter().find_map(|word| told.message.strip_prefix(word)).unwrap_or(&told.message);
     let content = html! {
         div {
             p.soft.small { a href="/" { "Board" } " / " (link(name)) }
             h1 { "A cluster on " span.v { (version) } }
-            p.say { (mark(state, word)) " " (sentence(&told.message)) }
+            p.say { (mark(state, word)) " " (sentence(message)) }
         }
         @if !way.is_empty() {
             section.card aria-labelledby="way" {
                 h2 #way { "Its way (" (counted(way.len(), "step")) ")" }
                 ol.path {
-                    li.here { span.small.soft { "runs" } span.v { (version) } }
+                    li { div.here { span.small.soft { "runs" } span.v { (version) } } }
                     @for step in way {
-                        li { span.small.soft { (said(&step.channel)) } (release(&step.version)) }
+                        li { div { span.small.soft { (said(&step.channel)) } (release(&step.version)) } }
                     }
                 }
                 p.soft.small { "As things stand now. No step can be left out: each is the newest release that the one before it may take." }

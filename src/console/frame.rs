@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::mark;
+use super::text::{capital, sentence};
 
 /// The pages to which every page leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,13 +76,24 @@ pub fn page(title: &str, place: Place, content: &Markup) -> Markup {
     }
 }
 
+/// A table. Where it is narrow, each row becomes a block: its `td.state` stands beside its first cell, and `data-head`
+/// says what the others are.
+pub(super) fn table(heads: &[&str], rows: &Markup) -> Markup {
+    html! {
+        table {
+            thead { tr { @for head in heads { th scope="col" { (head) } } } }
+            tbody { (rows) }
+        }
+    }
+}
+
 /// A page that says that something is not there, or not now.
 pub fn problem(title: &str, detail: &str, hint: Option<&str>) -> Markup {
     let content = html! {
         div {
-            h1 { (title) }
-            p.say { (super::text::said(detail)) }
-            @if let Some(hint) = hint { p.soft { (super::text::said(hint)) } }
+            h1 { (capital(title)) }
+            p.say { (sentence(detail)) }
+            @if let Some(hint) = hint { p.soft { (sentence(hint)) } }
             p { a href="/" { "To the board" } }
         }
     };

@@ -109,12 +109,10 @@ pub fn history(all: &[Happened<'_>], filter: &Filter, names: bool, is_known: boo
         }
         section.card aria-label="What happened" {
             @if shown.is_empty() { p.soft { "Nothing is recorded that fits." } }
-            ul.list {
-                @for one in shown {
-                    li {
-                        span.when { (day(one.at)) }
-                        div { (item(one, names)) }
-                    }
+            @for one in shown.chunk_by(|one, next| one.at.date_naive() == next.at.date_naive()) {
+                div.day {
+                    h2 { (day(one[0].at)) }
+                    ul.plain { @for one in one { li { (item(one, names)) } } }
                 }
             }
             @if all.len() > LISTED && let Some(last) = shown.last() {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::frame::{Place, page};
+use super::frame::{Place, page, table};
 use super::history;
 use super::mark::{Mark, mark};
 use super::text::{channel, link, said, sentence, time};
@@ -182,36 +182,36 @@ fn with_command(remedy: &str, command: Option<&str>) -> Markup {
     let Some(((who, rest), command)) = parts.zip(command) else { return html! { p { (sentence(remedy)) } } };
     html! {
         p { (sentence(&format!("{who}{rest}"))) }
-        code.cmd tabindex="0" { (command) }
+        code.cmd { (command) }
     }
 }
 
 fn gates(next: &Next) -> Markup {
     html! {
-        section.card.gates aria-labelledby="gates" {
+        section.card aria-labelledby="gates" {
             h2 #gates {
                 @match &next.from {
                     Some(from) => { "From " (channel(from)) " to " (channel(&next.to)) }
                     None => { "Into " (channel(&next.to)) }
                 }
             }
-            div.scroll tabindex="0" role="region" aria-labelledby="gates" {
-                table {
-                    thead { tr { th scope="col" { "Gate" } th scope="col" { "State" } th scope="col" { "Why" } th scope="col" { "Opens" } } }
-                    tbody {
-                        @for gate in &next.gates {
-                            tr {
-                                td { (name(&gate.gate)) }
-                                td { (gate_state(&gate.state)) }
-                                td { (sentence(&gate.message)) }
-                                td.soft { @match (gate.until, gate.state.as_str()) {
-                                    (Some(at), _) => (super::text::until(at)),
-                                    (None, "blocks") => "when somebody acts",
-                                    _ => "",
-                                } }
-                            }
-                        }
-                    }
+            @let rows = html! { @for one in &next.gates { (gate(one)) } };
+            (table(&["Gate", "State", "Why", "Opens"], &rows))
+        }
+    }
+}
+
+fn gate(gate: &Gate) -> Markup {
+    html! {
+        tr {
+            td { (name(&gate.gate)) }
+            td.state { (gate_state(&gate.state)) }
+            td { (sentence(&gate.message)) }
+            td.soft data-head="opens" {
+                @match (gate.until, gate.state.as_str()) {
+                    (Some(at), _) => (super::text::until(at)),
+                    (None, "blocks") => "when somebody acts",
+                    _ => "",
                 }
             }
         }

@@ -49,10 +49,15 @@ pub(super) fn said(sentence: &str) -> Markup {
 
 /// The same, as a sentence of its own: with a capital and a full stop.
 pub(super) fn sentence(text: &str) -> Markup {
+    let ends = text.ends_with(['.', '!', '?', '…']);
+    html! { (said(&capital(text))) @if !ends && !text.is_empty() { "." } }
+}
+
+/// The same text with a capital at its beginning.
+pub(super) fn capital(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let ends = text.ends_with(['.', '!', '?', '…']);
-    html! { (said(&format!("{first}{}", characters.as_str()))) @if !ends && !text.is_empty() { "." } }
+    format!("{first}{}", characters.as_str())
 }
 
 const STAMP: usize = "2026-12-07T21:12:00Z".len();

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Place, page};
+use super::frame::{Place, page, table};
 use super::mark::{Mark, mark};
 use super::text::until;
 use crate::domain::Time;
@@ -41,9 +41,9 @@ pub fn trust(kept: &[Role], renewed: &[Role], root: &str, demo: bool, now: Time)
             p { "Get the first root from somebody you trust, not from this page, and compare its digest with the one here:" }
             dl.facts { dt { "SHA-256 of the newest root" } dd { code { (root) } } }
             p { "Then let the client check everything that it is told:" }
-            code.cmd tabindex="0" { "tidegate cluster add NAME --server URL --root 1.root.json --channel CHANNEL --current COMMAND" }
+            code.cmd { "tidegate cluster add NAME --server URL --root 1.root.json --channel CHANNEL --current COMMAND" }
             p { "Any client of The Update Framework can do the same with " a href="/tuf/metadata/timestamp.json" { code { "/tuf" } } ". Whoever has a copy of the repository verifies it with:" }
-            code.cmd tabindex="0" { "tidegate verify DIR --root 1.root.json" }
+            code.cmd { "tidegate verify DIR --root 1.root.json" }
         }
     };
     page("Trust", Place::Trust, &content)
@@ -54,25 +54,21 @@ fn roles(title: &str, id: &str, roles: &[Role], now: Option<Time>) -> Markup {
     html! {
         section.card aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            div.scroll tabindex="0" role="region" aria-labelledby=(id) {
-                table {
-                    thead { tr { th scope="col" { "Role" } th scope="col" { "Says" } th scope="col" { "Version" } th scope="col" { "Expires" } th scope="col" { "Signed by" } } }
-                    tbody {
-                        @for role in roles {
-                            tr {
-                                td { a.v href=(role.path) { (role.name) } }
-                                td { (role.says) }
-                                td { (role.version) }
-                                td { @if is_soon(role) { (mark(Mark::Stop, "Soon")) " " } (until(role.expires)) }
-                                td {
-                                    (role.threshold) " of " (counted(role.keys.len(), "key")) ": "
-                                    @for key in &role.keys { code { (key.get(..12).unwrap_or(key)) } " " }
-                                }
-                            }
+            @let rows = html! {
+                @for role in roles {
+                    tr {
+                        td { a.v href=(role.path) { (role.name) } }
+                        td { (role.says) }
+                        td data-head="version" { (role.version) }
+                        td data-head="expires" { @if is_soon(role) { (mark(Mark::Stop, "Soon")) " " } (until(role.expires)) }
+                        td data-head="signed by" {
+                            (role.threshold) " of " (counted(role.keys.len(), "key")) ": "
+                            @for key in &role.keys { code { (key.get(..12).unwrap_or(key)) } " " }
                         }
                     }
                 }
-            }
+            };
+            (table(&["Role", "Says", "Version", "Expires", "Signed by"], &rows))
         }
     }
 }
