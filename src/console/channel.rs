@@ -163,24 +163,33 @@ pub struct Step {
 /// How many steps of a way are followed.
 const STEPS: usize = 40;
 
-/// Follows a cluster's way to what a channel offers. `ask` returns what the channel tells a version.
-pub fn way(name: &str, version: &str, ask: impl Fn(&str) -> Option<Told>) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    while steps.len() < STEPS {
-        let current = steps.last().map_or(version, |step| &step.version);
-        let Some(told) = ask(current) else { break };
-        let own = |target: Target| Step { channel: name.to_owned(), version: target.version };
-        match told.target.map(own).or(told.next) {
-            // Advice that leads nowhere new would go round for ever.
-            Some(step) if step.version != current && !steps.contains(&step) => steps.push(step),
-            _ => break,
-        }
-    }
-    steps
+/// A cluster's way to what a channel offers.
+#[derive(Debug)]
+pub struct Way {
+    pub steps: Vec<Step>,
+    /// What the channel tells a cluster that has taken them all.
+    pub then: Option<Told>,
 }
 
-/// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
-pub fn told(name: &str, version: &str, told: &Told, way: &[Step]) -> Markup {
+/// Follows a cluster's way. `ask` returns what the channel tells a version.
+pub fn way(name: &str, version: &str, ask: impl Fn(&str) -> Option<Told>) -> Way {
+    let mut way = Way { steps: Vec::new(), then: None };
+    while way.steps.len() < STEPS {
+        let current = way.steps.last().map_or(version, |step| &step.version);
+        let Some(told) = ask(current) else { break };
+        let own = |target: &Target| Step { channel: name.to_owned(), version: target.version.clone() };
+        let next = told.target.as_ref().map(own).or_else(|| told.next.clone());
+        // Advice that leads nowhere new would go round for ever.
+        let next = next.filter(|step| step.version != current && !way.steps.contains(step));
+        way.then = Some(told);
+        let Some(step) = next else { break };
+        way.steps.push(step);
+    }
+    way
+}
+
+/// What a channel tells a cluster.
+fn advice(told: &Told) -> Markup {
     let (state, word) = match told.action.as_str() {
         "update" => (Mark::Go, "Update available"),
         "wait" => (Mark::Wait, "Wait"),
@@ -191,22 +200,29 @@ pub fn told(name: &str, version: &str, told: &Told, way: &[Step]) -> Markup {
     let said_already = ["wait: ", "blocked: ", "nothing to do: "];
     let message =
         said_already.iter().find_map(|word| told.message.strip_prefix(word)).unwrap_or(&told.message);
+    html! { (mark(state, word)) " " (sentence(message)) }
+}
+
+/// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
+pub fn told(name: &str, version: &str, told: &Told, way: &Way) -> Markup {
+    let steps = &way.steps;
     let content = html! {
         div {
             p.soft.small { a href="/" { "Board" } " / " (link(name)) }
             h1 { "A cluster on " span.v { (version) } }
-            p.say { (mark(state, word)) " " (sentence(message)) }
+            p.say { (advice(told)) }
         }
-        @if !way.is_empty() {
+        @if !steps.is_empty() {
             section.card aria-labelledby="way" {
-                h2 #way { "Its way (" (counted(way.len(), "step")) ")" }
+                h2 #way { "Its way (" (counted(steps.len(), "step")) ")" }
                 ol.path {
                     li { div.here { span.small.soft { "runs" } span.v { (version) } } }
-                    @for step in way {
+                    @for step in steps {
                         li { div { span.small.soft { (said(&step.channel)) } (release(&step.version)) } }
                     }
                 }
                 p.soft.small { "As things stand now. No step can be left out: each is the newest release that the one before it may take." }
+                @if let Some(then) = &way.then { p { "Then: " (advice(then)) } }
             }
         }
         (ask(name, version))
@@ -237,7 +253,8 @@ mod tests {
             _ => Some(told(None, None)),
         };
         let way = way("1.8-production", "1.7.9", ask);
-        let steps: Vec<_> = way.iter().map(|step| (&*step.channel, &*step.version)).collect();
+        assert!(way.then.is_some_and(|told| told.target.is_none()));
+        let steps: Vec<_> = way.steps.iter().map(|step| (&*step.channel, &*step.version)).collect();
         assert_eq!(
             steps,
             [("1.7-production", "1.7.14"), ("1.8-production", "1.8.4"), ("1.8-production", "1.8.9")]
@@ -247,6 +264,7 @@ mod tests {
     #[test]
     fn a_way_that_goes_round_ends() {
         let other = |version: &str| if version == "1.0.1" { "1.0.2" } else { "1.0.1" };
-        assert_eq!(way("1.0-production", "1.0.1", |version| Some(told(Some(other(version)), None))).len(), 2);
+        let way = way("1.0-production", "1.0.1", |version| Some(told(Some(other(version)), None)));
+        assert_eq!(way.steps.len(), 2);
     }
 }

@@ -104,6 +104,8 @@ pub struct Payload {
 /// What the catalog records of a release, and whether people are named.
 #[derive(Debug)]
 pub struct Records<'a> {
+    /// As the catalog has it. A manifest has ASCII only.
+    pub summary: Option<&'a str>,
     pub happened: Vec<Happened<'a>>,
     pub names: bool,
 }
@@ -115,12 +117,14 @@ pub fn release_page(
     records: Option<&Records<'_>>,
 ) -> Markup {
     let contents = manifest.map(|manifest| &manifest.signed);
+    let signed = contents.and_then(|contents| contents.summary.as_deref());
+    let summary = records.and_then(|records| records.summary).or(signed);
     let content = html! {
         div {
             p.soft.small { a href="/" { "Board" } " / " (explained.line) }
             h1.v { (explained.version) }
             p.say { (state(explained)) " " (sentence(&explained.message)) }
-            @if let Some(summary) = contents.and_then(|contents| contents.summary.as_ref()) { p { (summary) } }
+            @if let Some(summary) = summary { p dir="auto" { (summary) } }
             @if explained.urgency == "security" { p { (mark(Mark::Stop, "Security release")) ": a shorter soak may apply." } }
             @if contents.is_some_and(|contents| contents.barrier) { p { "A barrier: no cluster may skip it." } }
         }
@@ -245,7 +249,7 @@ fn name(gate: &str) -> String {
 /// What has happened to the release, the latest first. Without the catalog's records, which a mirror lacks, only its
 /// entries are known.
 fn happened(explained: &Explained, records: Option<&Records<'_>>, signed: Option<Time>) -> Markup {
-    let mut all: Vec<(Time, Markup)> = if let Some(Records { happened, names }) = records {
+    let mut all: Vec<(Time, Markup)> = if let Some(Records { happened, names, .. }) = records {
         happened.iter().map(|one| (one.at, history::item(one, *names))).collect()
     } else {
         let entered = explained.entered.iter();

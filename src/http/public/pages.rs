@@ -202,6 +202,7 @@ fn release_page(ask: &Ask<'_>) -> Answered {
     let catalog = ask.state.shared.catalog.load();
     let own = catalog.as_deref().and_then(|catalog| catalog.stoppable_release(&version));
     let records = own.map(|(line, release)| Records {
+        summary: release.summary.as_deref(),
         happened: history_of_release(line, release, ask.state.now()).collect(),
         names: names(ask),
     });
