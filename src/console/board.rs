@@ -355,3 +355,79 @@ fn row(view: &LineView<'_>) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::console::freezes::freezes;
+    use crate::domain::catalog::Catalog;
+    use crate::domain::promotion::decide_line;
+    use crate::domain::testing::{catalog, line as line_of, release as release_of, t};
+
+    /// A catalog with this many lines, each with this many releases, of which the last fifth soaks.
+    fn large(lines: usize, releases: usize) -> Catalog {
+        let lines = (0..lines).map(|line| {
+            let all = (0..releases).map(|release| {
+                let version = format!("1.{line}.{release}");
+                let entered = ["2018-01-02", "2018-01-20"];
+                let soaks = release * 5 >= releases * 4;
+                release_of(&version, if soaks { &["2018-01-28"] } else { &entered })
+            });
+            all.fold(line_of(&format!("1.{line}"), None), Line::with)
+        });
+        catalog(lines)
+    }
+
+    /// The whole board.
+    fn board(catalog: &Catalog, now: Time) -> String {
+        let on_board = |line| {
+            let decisions = decide_line(line, now);
+            super::line(&LineView { line, decisions: &decisions, refused: None, not_promoting: None, now })
+        };
+        let lines: Vec<LineOnBoard> = catalog.lines().map(on_board).collect();
+        let all: Vec<&LineOnBoard> = lines.iter().collect();
+        let page = frame(&all, &freezes(catalog.lines(), now), None, now).into_string();
+        let (cards, rows): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.has_card());
+        let join =
+            |lines: Vec<&LineOnBoard>| lines.iter().map(|line| line.piece.0.as_str()).collect::<String>();
+        let mut holes = [join(cards), join(rows)].into_iter();
+        page.split(HOLE).map(|part| part.to_owned() + &holes.next().unwrap_or_default()).collect()
+    }
+
+    fn compressed(page: &str) -> usize {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(page.as_bytes()).unwrap();
+        encoder.finish().unwrap().len()
+    }
+
+    #[test]
+    fn a_board_of_many_releases_or_lines_stays_small_and_counts_what_it_leaves_out() {
+        let now = t("2018-02-01");
+        let board_of = |lines, releases| board(&large(lines, releases), now);
+        let releases = board_of(5, 200);
+        assert!(compressed(&releases) < 100_000, "{}", compressed(&releases));
+        assert!(
+            releases.contains("1000 releases, 200 on the way") && releases.contains("and 32 more on the way")
+        );
+        let lines = board_of(200, 5);
+        assert!(compressed(&lines) < 100_000, "{}", compressed(&lines));
+        assert!(lines.contains("data-folded"), "many lines are folded");
+        assert!(!board_of(2, 5).contains("data-folded"));
+    }
+
+    #[test]
+    fn what_a_catalog_says_is_never_markup() {
+        let now = t("2018-02-01");
+        let mut one = line_of("1.8", None).with(release_of("1.8.4", &["2018-01-28"]).held_at("2018-01-29"));
+        one.title = Some("<i>title</i>".to_owned());
+        one.releases.values_mut().for_each(|release| {
+            let hold = release.hold.as_mut().unwrap();
+            hold.reason = "\"><script>alert(1)</script>".to_owned();
+        });
+        let page = board(&catalog([one]), now);
+        assert!(!page.contains("<i>") && !page.contains("<script>alert"), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("&lt;i&gt;title"), "{page}");
+    }
+}
