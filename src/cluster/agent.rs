@@ -14,6 +14,8 @@ use super::folder::{Approval, Begun, Cluster, Config, Failure, Folder, MOST_TRIE
 use super::http::Stop;
 use super::look::{Look, is_advised, look};
 use super::notes;
+use super::progress::Progress;
+use super::recorder::Recorder;
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::Time;
@@ -124,7 +126,7 @@ impl Agent {
     /// When the cluster's folder cannot be used.
     pub fn turn(&self) -> Result<Turn, Refusal> {
         let turn = if self.wait_for_orphan()? { self.check_and_update() } else { Ok(Turn::Stopped) };
-        self.folder.change(|cluster| (cluster.record.step, cluster.record.since) = (None, None))?;
+        self.folder.change(|cluster| cluster.record.at_step(None))?;
         turn
     }
 
@@ -187,7 +189,7 @@ impl Agent {
             Err(refusal) => {
                 tracing::warn!(cluster = name, kind = refusal.kind(), error = %refusal, "the update failed");
                 let trouble = Failure::of(&refusal, Some(&release.version), self.clock.now());
-                self.folder.change(|cluster| cluster.record.trouble = Some(trouble))?;
+                self.folder.change(|cluster| cluster.record.troubled(trouble))?;
                 Ok(Turn::Trouble)
             }
             turn => turn,
@@ -218,10 +220,7 @@ impl Agent {
 
     fn step(&self, step: Step) -> Result<(), Refusal> {
         let now = self.clock.now();
-        let begin = |cluster: &mut Cluster| {
-            (cluster.record.step, cluster.record.since) = (Some(step), Some(now));
-        };
-        self.folder.change(begin).map(drop)
+        self.folder.change(|cluster| cluster.record.at_step(Some((step, now)))).map(drop)
     }
 
     /// Downloads a release, verifies everything again, and applies it.
@@ -241,7 +240,12 @@ impl Agent {
             checked.set(self.clock.monotonic());
             !is_advised
         };
-        let stop = || self.must_stop() || is_outdated();
+        let recorder = Recorder::new(&self.folder, &self.clock);
+        let size = payloads.iter().map(|payload| payload.size).fold(0, u64::saturating_add);
+        let stop = || {
+            recorder.download(&downloads, size);
+            self.must_stop() || is_outdated()
+        };
         let download = Download { fetch: &*look.server, folder: &downloads, stop: &stop };
         download.clear(&release.payloads, &payloads)?;
         download.check_space(&payloads)?;
@@ -317,10 +321,12 @@ impl Agent {
         }
         tracing::info!(cluster = name, from = %look.checked.current, %version, "applying");
         let stop = || self.must_stop();
+        let recorder = Recorder::new(&self.folder, &self.clock);
+        let tell = |progress: &Progress| recorder.record(progress);
         let running = self.folder.applying().begin()?;
         let begun = Begun { version: version.clone(), tries, retries };
         self.folder.change(|cluster| cluster.record.begun = Some(begun))?;
-        let ended = command::apply(command, self.folder.path(), &environment, &self.clock, &stop);
+        let ended = command::apply(command, self.folder.path(), &environment, &self.clock, &stop, &tell);
         if !self.stop.load(Ordering::SeqCst) {
             self.folder.change(|cluster| cluster.record.begun = None)?;
         }
@@ -333,9 +339,9 @@ impl Agent {
                 Ok(now) if now == *version => {
                     tracing::info!(cluster = name, %version, "applied");
                     self.folder.change(|Cluster { orders, record, .. }| {
+                        record.applied(now.clone(), self.clock.now());
                         (record.current, record.target, record.failure) = (Some(now), None, None);
                         record.begun = None;
-                        record.applied = Some(version.clone());
                         // An approval is for one update: if the cluster falls back, somebody must take a look.
                         orders.approved.take_if(|approved| approved == version);
                     })?;
@@ -360,7 +366,7 @@ impl Agent {
         let (kind, at, version) = (kind.to_owned(), self.clock.now(), Some(version.clone()));
         self.folder.change(|Cluster { record, .. }| {
             record.begun = None;
-            record.failure = Some(Failure { kind, reason, at, version, tries, retries });
+            record.failed(Failure { kind, reason, at, version, tries, retries });
         })?;
         Ok(Turn::Quiet)
     }
@@ -378,7 +384,7 @@ fn note_interruption(Cluster { record, .. }: &mut Cluster, at: Time) {
     };
     let kind = INTERRUPTED.to_owned();
     let reason = format!("it was started {tries} times, and the agent went down each time before it ended");
-    record.failure = Some(Failure { kind, reason, at, version: Some(version), tries, retries });
+    record.failed(Failure { kind, reason, at, version: Some(version), tries, retries });
 }
 
 /// Whether the operator wants a release to be applied.
@@ -411,86 +417,4 @@ fn random() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicBool;
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-    use crate::clock::Clock;
-    use crate::cluster::folder::Config;
-
-    fn failure(tries: u32) -> Failure {
-        let (kind, reason) = ("ApplyFailed".to_owned(), String::new());
-        Failure { kind, reason, at: Time::UNIX_EPOCH, version: None, tries, retries: 0 }
-    }
-
-    #[test]
-    fn each_try_waits_twice_as_long_and_an_hour_at_most() {
-        for (tries, minutes) in [(1, 1), (2, 2), (3, 4), (4, 8), (6, 32), (7, 60), (40, 60)] {
-            let expected = Time::UNIX_EPOCH + TimeDelta::minutes(minutes);
-            assert_eq!(retry_at(&failure(tries)), expected, "{tries}");
-        }
-    }
-
-    /// A stopped clock. When it is read for the first time, the operator gives an order.
-    struct Nudge(Folder, Mutex<bool>);
-
-    impl Clock for Nudge {
-        fn now(&self) -> Time {
-            if !std::mem::replace(&mut *self.1.lock().unwrap(), true) {
-                self.0.change(|cluster| cluster.orders.retries += 1).unwrap();
-            }
-            Time::UNIX_EPOCH
-        }
-
-        fn monotonic(&self) -> Duration {
-            Duration::ZERO
-        }
-    }
-
-    #[test]
-    fn an_order_that_comes_while_the_agent_starts_is_heeded_at_once() {
-        let state = tempfile::tempdir().unwrap();
-        let folder = Folder::new(state.path(), "c");
-        let config = Config {
-            format: 1,
-            server: "http://127.0.0.1:1".to_owned(),
-            channel: "1.8-production".parse().unwrap(),
-            current: "exit 1".to_owned(),
-            apply: Some("true".to_owned()),
-            approval: Approval::Automatic,
-            interval: u64::from(u32::MAX),
-            arch: None,
-            stale_ok: 0,
-            demo: false,
-            ca: None,
-        };
-        folder.create(&config, b"{}").unwrap();
-        let target = Version::parse("1.8.9").ok();
-        folder
-            .change(|Cluster { record, .. }| {
-                record.checked = Some(Time::UNIX_EPOCH);
-                record.failure = Some(Failure { version: target.clone(), ..failure(1) });
-                record.target = target;
-            })
-            .unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let clock = Arc::new(Nudge(folder.clone(), Mutex::new(false)));
-        let agent = Agent { folder: folder.clone(), clock, stop: Arc::clone(&stop) };
-        let running = std::thread::spawn(move || agent.run());
-        let looked = (0..100).any(|_| {
-            std::thread::sleep(Duration::from_millis(100));
-            folder.read().unwrap().record.trouble.is_some()
-        });
-        stop.store(true, Ordering::SeqCst);
-        running.join().unwrap().unwrap();
-        assert!(looked, "it slept on the order");
-    }
-
-    #[test]
-    fn chance_is_between_none_and_all_and_not_always_the_same() {
-        let found: Vec<f64> = (0..64).map(|_| random()).collect();
-        assert!(found.iter().all(|chance| (0.0..=1.0).contains(chance)), "{found:?}");
-        assert!(found.iter().any(|chance| *chance < 0.5) && found.iter().any(|chance| *chance > 0.5));
-    }
-}
+mod tests;

@@ -56,6 +56,10 @@ pub struct Checked {
     pub skipped: Vec<Skipped>,
     /// The signed manifests by version.
     pub manifests: BTreeMap<Version, Bytes>,
+    /// The channels that there are, without aliases.
+    pub channels: Vec<ChannelName>,
+    /// The channel of the next line for the same stage, if it has the usual name.
+    pub next: Option<ChannelName>,
     /// Whether the check changed the trusted state.
     pub changed: bool,
 }
@@ -149,6 +153,8 @@ impl Client {
         let mut lines = Lines::new(manifests);
         let channel = lines.load(channel, current)?;
         let Lines { mut manifests, found, skipped, strangers } = lines;
+        let next = manifests.channel(&channel).ok().and_then(|own| manifests.next_channel(&own));
+        let channels = manifests.all_channels();
         let catalog = Catalog::published(found);
         let (current, expires) = (current.clone(), manifests.expires);
         let mut checked = Checked {
@@ -159,6 +165,8 @@ impl Client {
             expires,
             skipped,
             manifests: BTreeMap::new(),
+            channels,
+            next,
             changed: false,
         };
         let advice = checked.answer().advice;

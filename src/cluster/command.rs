@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
+use super::progress::Progress;
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::version::Version;
@@ -45,7 +46,8 @@ pub enum Ended {
 }
 
 /// Runs the command that applies a release. If `stop` returns true before the command ends, its process
-/// group gets SIGTERM, and SIGKILL after [`GRACE`].
+/// group gets SIGTERM, and SIGKILL after [`GRACE`]. While it runs, `tell` is called with the last progress that it
+/// has printed.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -55,9 +57,17 @@ pub fn apply(
     environment: &[(&str, String)],
     clock: &SharedClock,
     stop: &dyn Fn() -> bool,
+    tell: &dyn Fn(&Progress),
 ) -> std::io::Result<Ended> {
     let mut running = Running::start(command, folder, environment)?;
-    let stopped = running.wait(clock, stop, None)?;
+    let out = running.out.clone();
+    let stop = || {
+        if let Some(progress) = out.progress() {
+            tell(&progress);
+        }
+        stop()
+    };
+    let stopped = running.wait(clock, &stop, None)?;
     let tail = running.last_words();
     Ok(match (stopped, running.code) {
         (_, Some(0)) => Ended::Done,
@@ -100,9 +110,9 @@ struct Running {
     code: Option<i32>,
 }
 
-/// The last lines of a pipe.
+/// The last lines of a pipe, and the last progress that it told.
 #[derive(Clone, Default)]
-struct Tail(Arc<Mutex<Vec<String>>>);
+struct Tail(Arc<Mutex<(Vec<String>, Option<Progress>)>>);
 
 impl Running {
     fn start(command: &str, folder: &Path, environment: &[(&str, String)]) -> std::io::Result<Self> {
@@ -184,7 +194,7 @@ impl Tail {
     /// Reads a pipe to its end on a separate thread, since another process may keep it open after the
     /// command has ended.
     fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
-        let lines = Arc::clone(&self.0);
+        let told = Arc::clone(&self.0);
         std::thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
             loop {
@@ -195,7 +205,11 @@ impl Tail {
                 }
                 let line = String::from_utf8_lossy(&line).trim_end().to_owned();
                 tracing::debug!(line, "output of the command");
-                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let (lines, progress) = &mut *told;
+                if let Some(now) = Progress::parse(&line) {
+                    *progress = Some(now);
+                }
                 lines.push(line);
                 if lines.len() > LINES {
                     lines.remove(0);
@@ -205,6 +219,10 @@ impl Tail {
     }
 
     fn words(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n").trim().to_owned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.join("\n").trim().to_owned()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 }

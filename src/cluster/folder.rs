@@ -22,6 +22,8 @@ use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
 use crate::store::plain;
 
+pub use super::record::{Begun, Failure, MOST_TRIES, Record, Step, Told};
+
 const FILE: &str = "cluster.json";
 
 /// Everything that is stored about a cluster.
@@ -129,96 +131,6 @@ pub struct Orders {
 pub struct Pause {
     pub at: Time,
     pub reason: Option<String>,
-}
-
-/// The agent's results so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    pub current: Option<Version>,
-    /// The release that the cluster should install.
-    pub target: Option<Version>,
-    pub advice: Option<Told>,
-    /// The time of the last successful check.
-    pub checked: Option<Time>,
-    /// When the advice expires.
-    pub expires: Option<Time>,
-    /// How many seconds ago the documents expired, if they have expired and are still accepted.
-    pub age: Option<u64>,
-    /// Why the last check failed.
-    pub trouble: Option<Failure>,
-    /// Why the last release was not applied.
-    pub failure: Option<Failure>,
-    /// The step in progress.
-    pub step: Option<Step>,
-    /// When that step began.
-    #[serde(default)]
-    pub since: Option<Time>,
-    /// The `--apply` that was started last, unless an agent has seen it end.
-    #[serde(default)]
-    pub begun: Option<Begun>,
-    /// The release that was applied last.
-    #[serde(default)]
-    pub applied: Option<Version>,
-    /// Observations that do not stop the update, such as skipped releases.
-    pub notes: Vec<String>,
-}
-
-/// An `--apply` whose end no agent has seen: it runs, or the agent or the machine went down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Begun {
-    pub version: Version,
-    /// How many times in a row it was started.
-    pub tries: u32,
-    /// [`Orders::retries`] at that time.
-    pub retries: u64,
-}
-
-/// The advice that a check gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    pub action: String,
-    pub code: String,
-    pub message: String,
-}
-
-/// How many attempts to apply a release may fail before a person must take a look: with automatic approval,
-/// five failures take half an hour.
-pub const MOST_TRIES: u32 = 5;
-
-/// A check that failed, or a release that could not be applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Failure {
-    /// The stable name of the cause, such as a [`Refusal::kind`].
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub reason: String,
-    pub at: Time,
-    /// The release that was being applied.
-    pub version: Option<Version>,
-    /// How many attempts have failed.
-    pub tries: u32,
-    /// [`Orders::retries`] at the time of the failure.
-    pub retries: u64,
-}
-
-impl Failure {
-    /// A failed check, or a failed update to `version`.
-    pub fn of(refusal: &Refusal, version: Option<&Version>, at: Time) -> Self {
-        let (kind, reason) = (refusal.kind().to_owned(), refusal.to_string());
-        Self { kind, reason, at, version: version.cloned(), tries: 0, retries: 0 }
-    }
-}
-
-/// The steps of an update, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    Download,
-    Verify,
-    Apply,
 }
 
 /// The folder of one cluster.

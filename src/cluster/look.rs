@@ -39,7 +39,7 @@ pub fn look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
     }
     folder.change(|cluster| match &looked {
         Ok(look) => note(cluster, &look.checked, look.outage.as_ref()),
-        Err(refusal) => cluster.record.trouble = Some(Failure::of(refusal, None, clock.now())),
+        Err(refusal) => cluster.record.troubled(Failure::of(refusal, None, clock.now())),
     })?;
     looked
 }
@@ -88,6 +88,9 @@ pub fn client(
 pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) {
     let Cluster { config, orders, record } = cluster;
     let answer = checked.answer();
+    if let Some(begun) = record.begun.take_if(|begun| begun.version <= checked.current) {
+        record.applied(begun.version, checked.now);
+    }
     record.current = Some(checked.current.clone());
     record.target = answer.advice.target().map(|release| release.version.clone());
     record.advice = Some(Told {
@@ -98,6 +101,8 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
     record.expires = Some(checked.expires);
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());
     record.notes = of_check(checked, config);
+    record.channels.clone_from(&checked.channels);
+    record.next.clone_from(&checked.next);
     match outage {
         Some(outage) => record.notes.insert(0, format!("{outage}; the last advice still applies")),
         None => record.checked = Some(checked.now),
@@ -111,12 +116,9 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
         is_settled || !failure.version.as_ref().is_some_and(is_ahead)
     });
     orders.approved.take_if(|approved| !is_ahead(approved));
-    if let Some(begun) = record.begun.take_if(|begun| !is_ahead(&begun.version)) {
-        record.applied = Some(begun.version);
-    }
     if let Some(applied) = record.applied.take_if(|applied| is_ahead(applied)) {
         // Applying it again would only end the same way, so somebody must take a look.
-        record.failure = Some(Failure {
+        record.failed(Failure {
             kind: "FellBack".to_owned(),
             reason: format!("it was applied, but the cluster runs `{}` again", checked.current),
             at: checked.now,

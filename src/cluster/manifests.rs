@@ -220,12 +220,22 @@ impl<'a> Manifests<'a> {
         Err(refusal)
     }
 
-    fn all_channels(&self) -> Vec<ChannelName> {
+    /// All channels, by their own names.
+    pub fn all_channels(&self) -> Vec<ChannelName> {
         let name = |target: &String| match TargetName::parse(target)? {
             TargetName::Channel(name) => Some(name),
             TargetName::Release(_) | TargetName::Index(_) | TargetName::Payload(_) => None,
         };
         self.listed().keys().filter_map(name).collect()
+    }
+
+    /// The channel of the next line for the same stage, if it has the usual name. This only suggests where to ask: which
+    /// line follows which is said by the manifests.
+    pub fn next_channel(&self, own: &ChannelManifest) -> Option<ChannelName> {
+        let prefix = self.prefix_of(&own.line)?;
+        let (_, line) = self.prefixes.iter().filter(|(other, _)| *other > prefix).min()?;
+        let name = ChannelName::of(line, &own.stage).ok()?;
+        self.listed().contains_key(&names::channel_target(&name)).then_some(name)
     }
 
     /// Any channel of a line. Channels with the usual name, `LINE-STAGE`, are tried first.

@@ -3,6 +3,7 @@
 use super::client::Checked;
 use super::download::wanted;
 use super::folder::{Approval, Cluster, Config, Failure};
+use super::progress::Progress;
 use crate::domain::rfc3339;
 use crate::words;
 
@@ -74,6 +75,11 @@ pub fn failed(name: &str, Cluster { orders, record, .. }: &Cluster) -> Option<St
     let Failure { kind, reason, version, .. } = failure;
     let what = version.as_ref().map_or_else(String::new, |version| format!(" to `{version}`"));
     Some(format!("the update{what} has failed ({kind}): {reason}; {}", retry(name)))
+}
+
+/// How far a step is.
+pub fn progress(Progress { percent, text }: &Progress) -> String {
+    if text.is_empty() { format!("{percent}%") } else { format!("{percent}%: {text}") }
 }
 
 /// How to retry a release that has failed.

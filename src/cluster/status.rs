@@ -183,17 +183,19 @@ impl StatusBody {
 /// The steps of the update that is in progress, or that failed.
 fn tasks(step: Option<Step>, record: &Record) -> Vec<TaskStatus> {
     let (at, state, why) = match (step, &record.failure) {
-        (Some(step), _) => (step, "Running", ""),
-        (None, Some(failure)) => (Step::Apply, "Failed", failure.reason.as_str()),
+        (Some(step), _) => {
+            (step, "Running", record.progress.as_ref().map_or_else(String::new, notes::progress))
+        }
+        (None, Some(failure)) => (Step::Apply, "Failed", failure.reason.clone()),
         (None, None) => return Vec::new(),
     };
     let task = |name: Step| {
         let (state, reason) = match name.cmp(&at) {
-            Ordering::Less => ("Completed", ""),
-            Ordering::Equal => (state, why),
-            Ordering::Greater => ("NotStarted", ""),
+            Ordering::Less => ("Completed", String::new()),
+            Ordering::Equal => (state, why.clone()),
+            Ordering::Greater => ("NotStarted", String::new()),
         };
-        TaskStatus { name, state, reason: reason.to_owned() }
+        TaskStatus { name, state, reason }
     };
     [Step::Download, Step::Verify, Step::Apply].map(task).into()
 }

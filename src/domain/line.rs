@@ -29,7 +29,7 @@ pub struct Line {
 }
 
 /// The components that every version of a line begins with, such as `1.8`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     /// The components, padded with zeros.
     numbers: [u64; 3],

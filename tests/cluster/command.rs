@@ -36,8 +36,9 @@ fn a_command_prints_the_version_that_runs() {
 #[test]
 fn the_way_a_command_ends_says_what_is_next() {
     let folder = tempfile::tempdir().unwrap();
-    let run =
-        |command: &str| apply(command, folder.path(), &[("X", "y".to_owned())], &clock(), &|| false).unwrap();
+    let run = |command: &str| {
+        apply(command, folder.path(), &[("X", "y".to_owned())], &clock(), &|| false, &|_| {}).unwrap()
+    };
     assert_eq!(run("test \"$X\" = y && test ! -t 0"), Ended::Done);
     assert_eq!(run("echo later >&2; exit 75"), Ended::Later("later".to_owned()));
     assert_eq!(run("kill -9 $$"), Ended::Failed("it was killed by a signal".to_owned()));
@@ -64,7 +65,7 @@ fn a_command_that_is_told_to_stop_is_ended_with_its_children() {
         }
         stop.load(Ordering::SeqCst)
     };
-    assert_eq!(apply(child, folder.path(), &[], &clock(), &ask).unwrap(), Ended::Stopped);
+    assert_eq!(apply(child, folder.path(), &[], &clock(), &ask, &|_| {}).unwrap(), Ended::Stopped);
     super::spawn::eventually("ended", || if file.exists() { Ok(()) } else { Err("not yet") });
 }
 

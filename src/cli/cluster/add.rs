@@ -14,6 +14,7 @@ use crate::cli::workspace::Workspace;
 use crate::cluster::fetch::Pace;
 use crate::cluster::folder::{Approval, Config, Folder};
 use crate::cluster::http::Server;
+use crate::cluster::orders;
 use crate::domain::span::Span;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
@@ -90,13 +91,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     } else if folder.read()?.config == config {
         "unchanged"
     } else if *replace {
-        folder.change(|cluster| {
-            if cluster.config.channel != config.channel {
-                // The approval was for a release of the previous channel.
-                cluster.orders.approved = None;
-            }
-            cluster.config = config.clone();
-        })?;
+        orders::configure(&folder, |own| own.clone_from(&config))?;
         "changed"
     } else {
         return Err(refuse(

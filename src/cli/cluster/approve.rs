@@ -8,6 +8,7 @@ use super::known;
 use crate::cli::failure::refuse;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
+use crate::cluster::orders::{self, ApproveError};
 use crate::domain::version::Version;
 
 /// Allow a release to be applied
@@ -26,22 +27,14 @@ pub struct Args {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let Args { name, version } = args;
     let folder = known(workspace, name)?;
-    let cluster = folder.read()?;
-    let target = cluster.record.target.as_ref();
-    if target != Some(version) {
+    let cluster = orders::approve(&folder, version).map_err(|error| {
+        let ApproveError::NotAdvised(target) = &error else { return error.into() };
         let check = format!("check again: `tidegate cluster check {name}`");
-        let (advised, hint) = match target {
-            Some(target) => (
-                format!("the last check advises `{target}`"),
-                format!("`tidegate cluster approve {name} {target}`, or {check}"),
-            ),
-            None => ("the last check advises nothing".to_owned(), check),
+        let hint = match target {
+            Some(target) => format!("`tidegate cluster approve {name} {target}`, or {check}"),
+            None => check,
         };
-        return Err(refuse(format!("cannot approve `{version}` for cluster `{name}`: {advised}"), hint));
-    }
-    folder.change(|cluster| {
-        cluster.orders.approved = Some(version.clone());
-        cluster.orders.retries += 1;
+        refuse(format!("cannot approve `{version}` for cluster `{name}`: {error}"), hint)
     })?;
     terminal.show(&json!({ "cluster": name, "approved": version }), || {
         format!("`{version}` is approved for cluster `{name}`")

@@ -11,7 +11,7 @@ use crate::cli::workspace::Workspace;
 use crate::cluster::folder::{Failure, Pause};
 use crate::cluster::http::Stop;
 use crate::cluster::look::look;
-use crate::cluster::notes;
+use crate::cluster::{notes, orders};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::formats::api::UpdateBody;
@@ -54,10 +54,7 @@ struct Body<'a> {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let folder = known(workspace, &args.name)?;
     let look = checked(&args.name, look(&folder, &workspace.clock(), false, &Stop::default()))?;
-    let cluster = folder.change(|cluster| {
-        cluster.orders.checks += 1;
-        cluster.orders.retries += u64::from(args.retry);
-    })?;
+    let cluster = orders::check(&folder, args.retry)?;
     let traffic = look.server.traffic();
     let standing = [notes::overtaken(&args.name, &cluster), notes::paused(&args.name, &cluster)];
     let standing = standing.into_iter().flatten();

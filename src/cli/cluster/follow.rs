@@ -9,13 +9,7 @@ use super::known;
 use crate::cli::channel;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
-use crate::cluster::Refusal;
-use crate::cluster::client::Checked;
-use crate::cluster::command;
-use crate::cluster::folder::{Config, Folder};
-use crate::cluster::http::Stop;
-use crate::cluster::look::{client, note};
-use crate::cluster::notes;
+use crate::cluster::{notes, orders};
 use crate::domain::channel::ChannelName;
 use crate::formats::api::UpdateBody;
 
@@ -44,30 +38,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let Args { name, channel } = args;
     let folder = known(workspace, name)?;
     let config = folder.read()?.config;
-    let checked = super::checked(name, check(&folder, &config, channel, workspace))
+    let checked = super::checked(name, orders::ask(&folder, &workspace.clock(), channel))
         .with_context(|| format!("cluster `{name}` still follows `{}`", config.channel))?;
-    folder.change(|cluster| {
-        // The approval was for a release of the previous channel.
-        cluster.orders.approved = None;
-        cluster.orders.checks += 1;
-        cluster.config.channel = checked.channel.clone();
-        note(cluster, &checked, None);
-    })?;
+    orders::follow(&folder, &checked)?;
     let follows = &checked.channel;
     let advice =
         UpdateBody { message: notes::advice(&checked, &config), ..UpdateBody::of(&checked.answer()) };
     let body = Body { cluster: name, follows, advice };
     terminal.show(&body, || format!("cluster `{name}` follows `{follows}`: {}", body.advice.message))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(
-    folder: &Folder,
-    config: &Config,
-    channel: &ChannelName,
-    workspace: &Workspace,
-) -> Result<Checked, Refusal> {
-    let clock = workspace.clock();
-    let (_, client) = client(folder, config, &clock, &Stop::default())?;
-    client.check(channel, &command::current(&config.current, folder.path(), &clock)?)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{known, show};
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
-use crate::cluster::folder::Pause;
+use crate::cluster::orders;
 
 /// Stop updates, including one in progress
 ///
@@ -34,24 +34,11 @@ pub fn pause(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let mut result = "paused";
     let folder = known(workspace, &args.name)?;
-    folder.change(|cluster| {
-        let paused = &mut cluster.orders.paused;
-        if paused.as_ref().is_some_and(|pause| args.reason.is_none() || pause.reason == args.reason) {
-            result = "unchanged";
-        } else {
-            *paused = Some(Pause { at: workspace.now(), reason: args.reason.clone() });
-        }
-    })?;
-    // A running agent stops its own command.
-    if let Some(_agent) = folder.run_lock()?
-        && folder.applying().is_running()?
-    {
+    let has_changed = orders::pause(&folder, &workspace.clock(), args.reason.clone(), || {
         terminal.note("note: stopping the `--apply` of an agent that was killed");
-        folder.applying().stop(&workspace.clock())?;
-    }
-    show(&args.name, result, terminal)
+    })?;
+    show(&args.name, if has_changed { "paused" } else { "unchanged" }, terminal)
 }
 
 pub fn resume(
@@ -59,11 +46,6 @@ pub fn resume(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let mut result = "unchanged";
-    known(workspace, &args.name)?.change(|cluster| {
-        if cluster.orders.paused.take().is_some() {
-            result = "resumed";
-        }
-    })?;
-    show(&args.name, result, terminal)
+    let has_changed = orders::resume(&known(workspace, &args.name)?)?;
+    show(&args.name, if has_changed { "resumed" } else { "unchanged" }, terminal)
 }

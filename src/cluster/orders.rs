@@ -1,0 +1,125 @@
+//! What an operator orders, on the command line or on the cluster's page. The agent notices each change of the
+//! cluster's folder within a second.
+
+use super::Refusal;
+use super::client::Checked;
+use super::command;
+use super::folder::{Cluster, Config, Folder, Pause};
+use super::http::Stop;
+use super::look::{client, note};
+use crate::clock::SharedClock;
+use crate::domain::channel::ChannelName;
+use crate::domain::version::Version;
+
+/// Why a release cannot be approved.
+#[derive(Debug, thiserror::Error)]
+pub enum ApproveError {
+    #[error("the last check advises {}", .0.as_ref().map_or_else(|| "nothing".to_owned(), |target| format!("`{target}`")))]
+    NotAdvised(Option<Version>),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Allows a release to be applied, again if it has failed before.
+///
+/// # Errors
+/// When it is not the release that the last check advises, or the folder cannot be used.
+pub fn approve(folder: &Folder, version: &Version) -> Result<Cluster, ApproveError> {
+    let is_advised = |cluster: &Cluster| cluster.record.target.as_ref() == Some(version);
+    let cluster = folder.change(|cluster| {
+        if is_advised(cluster) {
+            cluster.orders.approved = Some(version.clone());
+            cluster.orders.retries += 1;
+        }
+    })?;
+    if is_advised(&cluster) { Ok(cluster) } else { Err(ApproveError::NotAdvised(cluster.record.target)) }
+}
+
+/// Makes a running agent check at once, and with `retry` lets it try a failed release again.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub fn check(folder: &Folder, retry: bool) -> Result<Cluster, Refusal> {
+    folder.change(|cluster| {
+        cluster.orders.checks += 1;
+        cluster.orders.retries += u64::from(retry);
+    })
+}
+
+/// Stops updates. A running agent stops its own `--apply`; one that a killed agent has left behind is stopped here,
+/// after `on_orphan`. Returns whether something has changed.
+///
+/// # Errors
+/// When the folder cannot be used, or the command cannot be stopped.
+pub fn pause(
+    folder: &Folder,
+    clock: &SharedClock,
+    reason: Option<String>,
+    on_orphan: impl FnOnce(),
+) -> Result<bool, Refusal> {
+    let mut has_changed = false;
+    folder.change(|cluster| {
+        let paused = &mut cluster.orders.paused;
+        let is_same = |pause: &Pause| reason.is_none() || pause.reason == reason;
+        if !paused.as_ref().is_some_and(is_same) {
+            *paused = Some(Pause { at: clock.now(), reason });
+            has_changed = true;
+        }
+    })?;
+    if let Some(_agent) = folder.run_lock()?
+        && folder.applying().is_running()?
+    {
+        on_orphan();
+        folder.applying().stop(clock)?;
+    }
+    Ok(has_changed)
+}
+
+/// Lets updates go on. Returns whether something has changed.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub fn resume(folder: &Folder) -> Result<bool, Refusal> {
+    let mut has_changed = false;
+    folder.change(|cluster| has_changed = cluster.orders.paused.take().is_some())?;
+    Ok(has_changed)
+}
+
+/// Asks the server what the cluster should do on a channel, which it need not follow.
+///
+/// # Errors
+/// When the version that the cluster runs is unknown, or the server's documents are refused.
+pub fn ask(folder: &Folder, clock: &SharedClock, channel: &ChannelName) -> Result<Checked, Refusal> {
+    let config = folder.read()?.config;
+    let (_, client) = client(folder, &config, clock, &Stop::default())?;
+    client.check(channel, &command::current(&config.current, folder.path(), clock)?)
+}
+
+/// Follows the channel that was [asked](ask) about.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub fn follow(folder: &Folder, checked: &Checked) -> Result<Cluster, Refusal> {
+    folder.change(|cluster| {
+        // The approval was for a release of the previous channel.
+        cluster.orders.approved = None;
+        cluster.orders.checks += 1;
+        cluster.config.channel = checked.channel.clone();
+        note(cluster, checked, None);
+    })
+}
+
+/// Changes the settings.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub fn configure(folder: &Folder, change: impl FnOnce(&mut Config)) -> Result<Cluster, Refusal> {
+    folder.change(|cluster| {
+        let channel = cluster.config.channel.clone();
+        change(&mut cluster.config);
+        if cluster.config.channel != channel {
+            // The approval was for a release of the previous channel.
+            cluster.orders.approved = None;
+        }
+    })
+}
