@@ -158,7 +158,7 @@ enum Command {
     /// Documents that several people sign in turn: show, sign, finish
     #[command(subcommand)]
     Ceremony(ceremony::Command),
-    /// The cluster's side: add, check, approve, pause, resume, follow, status, run, list, remove
+    /// The cluster's side: add, check, approve, pause, resume, follow, status, run, open, list, remove
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Cluster(cluster::Command),

@@ -19,6 +19,7 @@ pub mod look;
 mod manifests;
 pub mod notes;
 pub mod orders;
+pub mod page;
 pub mod progress;
 pub mod record;
 pub mod recorder;

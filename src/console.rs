@@ -7,6 +7,8 @@
 pub mod board;
 pub mod calendar;
 pub mod channel;
+#[cfg(feature = "client")]
+pub mod cluster;
 pub mod frame;
 pub mod freezes;
 pub mod history;
@@ -24,6 +26,17 @@ pub const STYLES: &str = include_str!("console/console.css");
 
 /// The script of all pages.
 pub const SCRIPT: &str = include_str!("console/console.js");
+
+/// The headers of every page, which keep it from being used against its readers.
+pub const HEADERS: [(&str, &str); 7] = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
 
 /// What the pages may do: load the own stylesheet and script, ask this server, and nothing else.
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

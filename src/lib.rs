@@ -33,7 +33,7 @@
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, words, signing, publish, clock, `store::port` |
 //! | [`http`] | what clients see | domain, words, formats, console, publish, clock, `store::port`, `promoter::status` |
 //! | [`tls`] | which certificate authorities outgoing connections trust | `store::plain` |
-//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, words, formats, signing, clock, tls, `store::durable`, `store::plain` |
+//! | [`cluster`] | the cluster's side: verify, decide, download, apply; its own page | domain, words, formats, console, signing, clock, tls, `store::durable`, `store::plain` |
 //! | `cli` | the commands; used only by `main` | all |
 //!
 //! `tests/architecture` lists these dependencies as data, and checks every path in `src/` against them.
@@ -91,6 +91,7 @@
 //! | what has happened, and who is named | [`domain::history`], [`domain::nameless`] |
 //! | a route | `http/routes.rs`; the handlers are in one file for each resource |
 //! | what a cluster verifies before it acts | [`cluster::client`] |
+//! | what a cluster's operator orders | [`cluster::orders`]; on its own page: [`cluster::page`] |
 #![warn(rustdoc::broken_intra_doc_links)]
 
 pub mod domain;

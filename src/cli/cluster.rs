@@ -5,6 +5,7 @@ mod approve;
 mod check;
 mod follow;
 mod list;
+mod open;
 mod pause;
 mod remove;
 mod run;
@@ -40,6 +41,8 @@ pub enum Command {
     Status(status::Args),
     /// Check, download and apply, until stopped
     Run(run::Args),
+    /// Print a link that opens the cluster's own page
+    Open(open::Args),
     /// List all clusters
     List(list::Args),
     /// Remove a cluster, its downloads, and the documents that it trusts
@@ -60,6 +63,7 @@ pub fn run(
         Command::Follow(args) => follow::run(args, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Run(args) => run::run(args, workspace, terminal),
+        Command::Open(args) => open::run(args, workspace, terminal),
         Command::List(args) => list::run(args, workspace, terminal),
         Command::Remove(args) => remove::run(args, workspace, terminal),
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::folder::{Approval, Cluster, Failure, Folder, Record, Step, Told};
 use super::notes;
 use super::refusal::Refusal;
+pub use crate::console::cluster::State;
 use crate::domain::rfc3339;
 
 /// An `AppVersion` with more fields than Tectonic's, such as the time of the last check, and the advice.
@@ -79,33 +80,25 @@ pub struct TaskStatus {
     pub reason: String,
 }
 
-/// The states that Tectonic's console shows, and `Unknown`, `Waiting` and `Blocked`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum State {
-    /// The cluster has never been checked.
-    Unknown,
-    UpToDate,
-    /// The advice is to wait.
-    Waiting,
-    /// No update is possible until somebody acts: for example, the release that the cluster runs was yanked.
-    Blocked,
-    UpdateAvailable,
-    Requested,
-    Updating,
-    Pausing,
-    Paused,
-    Failed,
-}
-
 impl StatusBody {
     /// The status of a cluster.
     ///
     /// # Errors
     /// When its folder cannot be read.
     pub fn of(folder: &Folder) -> Result<Self, Refusal> {
+        Self::with_cluster(folder).map(|(_, status)| status)
+    }
+
+    /// The same, with what it was made from.
+    ///
+    /// # Errors
+    /// When its folder cannot be read.
+    pub fn with_cluster(folder: &Folder) -> Result<(Cluster, Self), Refusal> {
         let running = folder.is_run()?;
         let is_orphaned = !running && folder.applying().is_running()?;
-        Ok(Self::made(folder.name(), running, is_orphaned, folder.read()?))
+        let cluster = folder.read()?;
+        let status = Self::made(folder.name(), running, is_orphaned, cluster.clone());
+        Ok((cluster, status))
     }
 
     /// The status of every cluster in a state folder.

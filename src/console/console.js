@@ -52,9 +52,10 @@
   // The number of problems, beside the way to the page that has them.
   const health = async () => {
     const link = document.querySelector('nav a[href="/status"]');
+    if (!link) return;
     const reply = await fetch("/readyz").catch(() => undefined);
     const { degraded = [] } = (await reply?.json().catch(() => undefined)) ?? {};
-    if (link) link.textContent = degraded.length ? `Status (${degraded.length})` : "Status";
+    link.textContent = degraded.length ? `Status (${degraded.length})` : "Status";
   };
 
   const closed = () =>
@@ -77,9 +78,9 @@
   const live = () => {
     const how = document.getElementById("main").dataset.live;
     if (how === "clock") setInterval(renew, 30000);
-    if (how !== "events") return;
+    if (!how || how === "clock") return;
     let seen;
-    new EventSource("/events").addEventListener("published", ({ lastEventId }) => {
+    new EventSource(how).addEventListener("published", ({ lastEventId }) => {
       if (seen !== undefined && seen !== lastEventId) renew();
       seen = lastEventId;
     });

@@ -27,10 +27,10 @@ const PLACES: [(Place, &str, &str); 5] = [
 ];
 
 impl Place {
-    /// When the script takes the new page: once something is published, or by the clock.
+    /// When the script takes the new page: at an event of this stream, or by the clock.
     const fn live(self) -> Option<&'static str> {
         match self {
-            Self::Board | Self::Calendar => Some("events"),
+            Self::Board | Self::Calendar => Some("/events"),
             Self::Status => Some("clock"),
             Self::History | Self::Trust | Self::Inner => None,
         }
@@ -39,6 +39,40 @@ impl Place {
 
 /// A page with this title.
 pub fn page(title: &str, place: Place, content: &Markup) -> Markup {
+    let frame = Frame {
+        title,
+        home: "/",
+        links: html! { link rel="alternate" type="application/atom+xml" title="What happened" href="/history.atom"; },
+        nav: html! {
+            @for (own, path, name) in PLACES {
+                a href=(path) aria-current=[(own == place).then_some("page")] { (name) }
+            }
+        },
+        live: place.live(),
+        foot: html! {
+            "All times are in UTC. What these pages say is also at "
+            a href="/openapi.json" { code { "/v1" } }
+            " as JSON, and signed at "
+            a href="/tuf/metadata/timestamp.json" { code { "/tuf" } } "."
+        },
+    };
+    document(&frame, content)
+}
+
+/// What is around the content of a page.
+pub(super) struct Frame<'a> {
+    pub title: &'a str,
+    /// Where the project's name leads.
+    pub home: &'a str,
+    pub links: Markup,
+    pub nav: Markup,
+    /// What the script follows: `clock`, or the address of a stream of events.
+    pub live: Option<&'a str>,
+    pub foot: Markup,
+}
+
+pub(super) fn document(frame: &Frame<'_>, content: &Markup) -> Markup {
+    let Frame { title, home, links, nav, live, foot } = frame;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -48,7 +82,7 @@ pub fn page(title: &str, place: Place, content: &Markup) -> Markup {
                 title { (title) " · Tidegate" }
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href="/console.css";
-                link rel="alternate" type="application/atom+xml" title="What happened" href="/history.atom";
+                (links)
                 script src="/console.js" defer {}
             }
             body {
@@ -56,21 +90,12 @@ pub fn page(title: &str, place: Place, content: &Markup) -> Markup {
                 (mark::hatch())
                 header.top {
                     div.wrap {
-                        a.brand href="/" { (mark::brand()) "Tidegate" }
-                        nav.main aria-label="Main" {
-                            @for (own, path, name) in PLACES {
-                                a href=(path) aria-current=[(own == place).then_some("page")] { (name) }
-                            }
-                        }
+                        a.brand href=(home) { (mark::brand()) "Tidegate" }
+                        nav.main aria-label="Main" { (nav) }
                     }
                 }
-                main.wrap #main tabindex="-1" data-live=[place.live()] { div.stack { (content) } }
-                footer.wrap {
-                    "All times are in UTC. What these pages say is also at "
-                    a href="/openapi.json" { code { "/v1" } }
-                    " as JSON, and signed at "
-                    a href="/tuf/metadata/timestamp.json" { code { "/tuf" } } "."
-                }
+                main.wrap #main tabindex="-1" data-live=[live] { div.stack { (content) } }
+                footer.wrap { (foot) }
             }
         }
     }

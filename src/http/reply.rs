@@ -7,10 +7,11 @@ pub mod range;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::convert::Infallible;
+use std::sync::LazyLock;
 
 use actix_web::body::{BoxBody, SizedStream};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
@@ -109,18 +110,15 @@ impl Prepared {
     }
 }
 
+/// [`console::HEADERS`], parsed once.
+static SECURE: LazyLock<[(HeaderName, HeaderValue); 7]> = LazyLock::new(|| {
+    console::HEADERS.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+});
+
 /// Adds what keeps a page from being used against its readers.
 pub(super) fn secure(head: &mut HeaderMap) {
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, console::POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
-        (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
-    ] {
-        head.insert(name, HeaderValue::from_static(value));
+    for (name, value) in &*SECURE {
+        head.insert(name.clone(), value.clone());
     }
 }
 

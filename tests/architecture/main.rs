@@ -84,7 +84,17 @@ const ROOMS: &[Room] = &[
     Room { name: "tls", may_use: &["store::plain"], never: &[CLOCKS] },
     Room {
         name: "cluster",
-        may_use: &["domain", "words", "formats", "signing", "clock", "tls", "store::durable", "store::plain"],
+        may_use: &[
+            "domain",
+            "words",
+            "formats",
+            "console",
+            "signing",
+            "clock",
+            "tls",
+            "store::durable",
+            "store::plain",
+        ],
         never: &[CLOCKS],
     },
     Room {

@@ -1,6 +1,7 @@
 //! A served demo, and a cluster beside it: a file that holds the version it runs.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
@@ -112,6 +113,20 @@ impl Desk {
             .spawn()
             .unwrap();
         Agent(child)
+    }
+
+    /// An agent that serves the cluster's own page, and the line that says where.
+    pub fn serving(&self, listen: &str) -> (Agent, String) {
+        let log = fs::File::options().create(true).append(true).open(self.path("agent.log")).unwrap();
+        let mut child = tidegate(self.folder.path())
+            .args(["cluster", "run", "c", "--listen", listen])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (Agent(child), line)
     }
 
     pub fn until_state(&self, state: &str) {

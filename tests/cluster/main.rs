@@ -8,6 +8,8 @@ mod apply;
 mod command;
 mod desk;
 mod memory;
+mod operator;
+mod page;
 #[path = "../signing/repository.rs"]
 #[allow(dead_code, reason = "what makes a repository go wrong in other ways is for other tests")]
 mod repository;
@@ -19,3 +21,4 @@ mod site;
 mod spawn;
 mod transfer;
 mod verify;
+mod visitor;

@@ -1,16 +1,19 @@
 //! `tidegate cluster run`.
 
 use std::process::ExitCode;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::known;
-use crate::cli::failure::refuse;
+use crate::cli::failure::{Hint, refuse};
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::agent::{Agent, Turn};
+use crate::cluster::folder::Folder;
 use crate::cluster::notes;
+use crate::cluster::page::{self, Listen, Serving};
 use crate::cluster::status::StatusBody;
 
 /// Check, download and apply, until stopped
@@ -25,6 +28,9 @@ pub struct Args {
     /// Check once, do what is allowed, and exit; for use with your own timer
     #[arg(long)]
     once: bool,
+    /// Serve the cluster's own page there: `127.0.0.1:PORT`, or `unix:PATH`; `cluster open NAME` prints a link to it
+    #[arg(long, value_name = "ADDR", value_parser = Listen::from_str, conflicts_with = "once")]
+    listen: Option<Listen>,
 }
 
 /// How often to try to take the lock, which `pause` may hold for a moment.
@@ -46,12 +52,16 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             format!("see its status: `tidegate cluster status {}`", args.name),
         ));
     };
+    // An agent that was killed may have left the key of its page.
+    page::clear(&folder)?;
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop)?;
+    let page = args.listen.as_ref().map(|listen| serve(listen, &folder, workspace, terminal)).transpose()?;
     let agent = Agent { folder, clock: workspace.clock(), stop };
     if !args.once {
         tracing::info!(cluster = args.name, "the agent is running");
         agent.run()?;
+        drop(page);
         return Ok(ExitCode::SUCCESS);
     }
     let mut is_applied = false;
@@ -85,6 +95,22 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     hindered.into_iter().flatten().for_each(|note| terminal.note(note));
     Ok(if turn == Turn::Trouble && !is_applied { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Serves the cluster's page, and prints where. Programs that start the agent read that line.
+fn serve(
+    listen: &Listen,
+    folder: &Folder,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Serving> {
+    let serving = page::start(folder.clone(), workspace.clock(), listen)
+        .hint("listen elsewhere: with `--listen 127.0.0.1:0`, the system picks a free port")?;
+    let scheme = if serving.listen().socket().is_some() { "" } else { "http://" };
+    terminal.raw(format!("listening on {scheme}{}\n", serving.listen()).as_bytes())?;
+    terminal.flush()?;
+    terminal.note(format!("note: for a link to the page: `tidegate cluster open {}`", folder.name()));
+    Ok(serving)
 }
 
 /// Sets `stop` when the process gets SIGTERM or SIGINT.

@@ -1,0 +1,62 @@
+//! What the page shows of a cluster.
+
+use crate::cluster::Refusal;
+use crate::cluster::folder::{Approval, Cluster, Folder, Step};
+use crate::cluster::record::{self, APPLIED};
+use crate::cluster::status::StatusBody;
+use crate::console::cluster::{self, Entry, Failure, View};
+use crate::domain::span::Span;
+
+/// Makes the view of a cluster.
+///
+/// # Errors
+/// When its folder cannot be read.
+pub fn view(folder: &Folder) -> Result<View, Refusal> {
+    let (cluster, StatusBody { metadata, spec, status, .. }) = StatusBody::with_cluster(folder)?;
+    let Cluster { config, orders, record } = cluster;
+    let failure = record.failure.as_ref().or(record.trouble.as_ref()).zip(status.failure_status);
+    let steps = status.task_statuses.into_iter().map(|task| {
+        let name = match task.name {
+            Step::Download => "Download",
+            Step::Verify => "Verify",
+            Step::Apply => "Apply",
+        };
+        cluster::Step { name, state: task.state, reason: task.reason }
+    });
+    let is_at_step = status.since.is_some();
+    let others = record.channels.iter().filter(|channel| **channel != config.channel);
+    Ok(View {
+        name: metadata.name,
+        server: config.server,
+        state: status.state,
+        current: status.current_version,
+        target: status.target_version,
+        advice: status.advice.map(|told| told.message),
+        can_apply: config.apply.is_some(),
+        is_automatic: config.approval == Approval::Automatic,
+        paused: orders.paused.map(|pause| (pause.at, pause.reason)),
+        failure: failure.map(|(failure, status)| Failure {
+            at: failure.at,
+            kind: status.kind,
+            reason: status.reason,
+            hint: status.hint,
+        }),
+        steps: steps.collect(),
+        since: record.since.filter(|_| is_at_step),
+        percent: record.progress.as_ref().map(|progress| progress.percent).filter(|_| is_at_step),
+        checked: record.checked,
+        expires: record.expires,
+        interval: Span::of_seconds(config.interval).to_string(),
+        notes: status.notes,
+        channel: spec.channel,
+        channels: others.map(ToString::to_string).collect(),
+        next: record.next.as_ref().filter(|next| **next != config.channel).map(ToString::to_string),
+        history: record.history.into_iter().map(entry).collect(),
+    })
+}
+
+fn entry(record::Entry { at, kind, from, version, reason }: record::Entry) -> Entry {
+    let failure = (kind != APPLIED).then_some((kind, reason));
+    let [from, version] = [from, version].map(|version| version.map(|version| version.to_string()));
+    Entry { at, from, version, failure }
+}

@@ -1,0 +1,85 @@
+use super::*;
+
+const HOSTILE: &str = "\"><script>alert(1)</script><a href='javascript:x'>";
+
+/// A view in which every text is hostile.
+fn view(state: State) -> View {
+    let hostile = || HOSTILE.to_owned();
+    let at = Time::UNIX_EPOCH;
+    View {
+        name: hostile(),
+        server: hostile(),
+        state,
+        current: Some(hostile()),
+        target: Some(hostile()),
+        advice: Some(hostile()),
+        can_apply: true,
+        is_automatic: false,
+        paused: Some((at, Some(hostile()))),
+        failure: Some(Failure { at, kind: hostile(), reason: hostile(), hint: Some(hostile()) }),
+        steps: vec![Step { name: "Apply", state: "Running", reason: hostile() }],
+        since: Some(at),
+        percent: Some(40),
+        checked: Some(at),
+        expires: Some(at),
+        interval: hostile(),
+        notes: vec![hostile()],
+        channel: hostile(),
+        channels: vec![hostile()],
+        next: Some(hostile()),
+        history: vec![
+            Entry { at, from: Some(hostile()), version: Some(hostile()), failure: None },
+            Entry { at, from: None, version: Some(hostile()), failure: Some((hostile(), hostile())) },
+            Entry { at, from: None, version: None, failure: Some((hostile(), hostile())) },
+        ],
+    }
+}
+
+#[test]
+fn no_text_becomes_markup() {
+    let told = Told {
+        at: Time::UNIX_EPOCH,
+        text: HOSTILE.to_owned(),
+        outcome: Outcome::Answer(Some(HOSTILE.to_owned())),
+    };
+    let pages = [
+        cluster(&view(State::UpdateAvailable), Some(&told), HOSTILE),
+        entrance(HOSTILE, HOSTILE),
+        refusal(HOSTILE, HOSTILE, HOSTILE),
+    ];
+    for page in pages {
+        assert!(page.0.contains("&lt;script&gt;"), "{}", page.0);
+        assert!(!page.0.contains("<script>") && !page.0.contains("<a href='javascript"), "{}", page.0);
+    }
+}
+
+#[test]
+fn each_state_has_its_button_and_each_form_its_token() {
+    for (state, action, label) in [
+        (State::Unknown, "check", "Check for updates"),
+        (State::UpToDate, "check", "Check for updates"),
+        (State::Waiting, "check", "Check for updates"),
+        (State::Blocked, "check", "Check for updates"),
+        (State::UpdateAvailable, "approve", "Start update"),
+        (State::Requested, "pause", "Pause update"),
+        (State::Updating, "pause", "Pause update"),
+        (State::Pausing, "resume", "Resume updates"),
+        (State::Paused, "resume", "Resume updates"),
+        (State::Failed, "retry", "Retry"),
+    ] {
+        let page = cluster(&view(state), None, "TOKEN").0;
+        let main = page.split("<form").find(|form| form.contains("<button>")).unwrap();
+        let action = format!("action=\"{action}\"");
+        assert!(main.contains(&action) && main.contains(&format!(">{label}<")), "{state:?}: {main}");
+        let forms = page.matches("<form").count();
+        assert_eq!(page.matches("name=\"csrf\" value=\"TOKEN\"").count(), forms, "{state:?}");
+    }
+}
+
+#[test]
+fn a_check_that_failed_is_checked_again_and_not_retried() {
+    let mut view = view(State::Failed);
+    view.failure.as_mut().unwrap().hint = None;
+    let page = cluster(&view, None, "TOKEN").0;
+    assert!(page.contains("action=\"check\"") && !page.contains("action=\"retry\""), "{page}");
+}

@@ -1,0 +1,115 @@
+//! The cluster's own page with the real program: what its buttons do.
+
+use super::desk::Desk;
+use super::spawn::eventually;
+use super::visitor::{Visitor, ask};
+
+const FROM: &str = "1.8.4-tectonic.1";
+const TO: &str = "1.8.9-tectonic.4";
+
+#[test]
+fn a_page_is_served_to_this_machine_alone_and_a_link_needs_one() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "true", &[]);
+    for (listen, why) in [
+        ("0.0.0.0:0", "other machines can reach `0.0.0.0:0`"),
+        ("[::]:0", "other machines can reach `[::]:0`"),
+        ("localhost:80", "write `127.0.0.1:PORT`"),
+    ] {
+        let arguments = ["cluster", "run", "c", "--listen", listen];
+        let output = super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && told.contains(why), "{told}");
+    }
+    let told = desk.refused(&["cluster", "open", "c"]);
+    assert!(told.contains("no agent serves a page") && told.contains("--listen"), "{told}");
+    let agent = desk.agent();
+    desk.until_state("UpdateAvailable");
+    assert!(desk.refused(&["cluster", "open", "c"]).contains("no agent serves a page"));
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn an_operator_updates_a_cluster_with_its_page() {
+    let desk = Desk::new();
+    let slow = "echo 'progress: 40 node <3> of 5'; until test -e go; do sleep 0.05; done; printf %s \"$TIDEGATE_VERSION\" > version";
+    desk.add("1.8-production", FROM, slow, &[]);
+    let (agent, line) = desk.serving("127.0.0.1:0");
+    let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
+    let told = desk.json(&["cluster", "open", "c"]);
+    let url = told["url"].as_str().unwrap().to_owned();
+    let (base, token) = url.split_once("/?token=").unwrap();
+    assert_eq!(base, format!("http://{address}"));
+    let entrance = ask(&address, "GET", &format!("/?token={token}"), &[], "").body;
+    assert!(entrance.contains(&format!("name=\"token\" value=\"{token}\"")), "{entrance}");
+    let visitor = Visitor::enter(&address, token);
+
+    // The agent has checked by itself, since it never did before.
+    visitor.until("Update available");
+    let checked = desk.status()["lastChecked"].clone();
+    assert!(visitor.press("check", &[]).contains("The agent checks now"));
+    assert!(checked.is_string());
+    assert!(visitor.press("approve", &[("version", "1.8.7-tectonic.1")]).contains("Refused"));
+    assert!(visitor.page().contains(&format!("name=\"version\" value=\"{TO}\"")));
+    let gate = visitor.press("ask", &[("channel", "1.9-production")]);
+    assert!(gate.contains("can only be entered from"), "{gate}");
+    visitor.press("approve", &[("version", TO)]);
+    visitor.until("40%: node &lt;3&gt; of 5");
+    assert!(visitor.page().contains("Updating"));
+    assert_eq!(desk.status()["taskStatuses"][2]["reason"], "40%: node <3> of 5");
+
+    visitor.press("pause", &[("reason", "the canary is ill")]);
+    visitor.until("Resume updates");
+    desk.until_state("Paused");
+    assert_eq!(desk.status()["pauseReason"], "the canary is ill");
+    assert!(visitor.page().contains("the canary is ill"));
+    desk.write("go", "");
+    visitor.press("resume", &[]);
+    visitor.until("Up to date");
+    assert_eq!(desk.read("version"), TO);
+    let history = visitor.page();
+    assert!(history.contains("Updated") && history.contains(FROM), "{history}");
+
+    let asked = visitor.press("ask", &[("channel", "1.9-production")]);
+    assert!(asked.contains("Follow 1.9-production"), "{asked}");
+    assert_eq!(desk.json(&["cluster", "status", "c"])["spec"]["channel"], "1.8-production", "only asked");
+    assert!(visitor.press("ask", &[("channel", "1.9-nothing")]).contains("Refused"));
+    visitor.press("follow", &[("channel", "1.9-production")]);
+    assert_eq!(desk.json(&["cluster", "status", "c"])["spec"]["channel"], "1.9-production");
+    // Whoever switches to automatic need not start anything.
+    visitor.press("approval", &[("approval", "automatic")]);
+    eventually("an update", || {
+        let version = desk.read("version");
+        if version.starts_with("1.9.") { Ok(()) } else { Err((version, desk.read("agent.log"))) }
+    });
+    visitor.until("Up to date");
+    assert_eq!(desk.json(&["cluster", "status", "c"])["spec"]["approval"], "automatic");
+
+    assert_eq!(agent.stop(), Some(0));
+    let log = desk.read("agent.log");
+    assert!(log.contains("/SESSION/approve"), "{log}");
+    for secret in [token, &visitor.path, visitor.path.trim_matches('/'), &visitor.cookie, &visitor.csrf] {
+        assert!(!log.contains(secret), "{log}");
+    }
+    assert!(desk.refused(&["cluster", "open", "c"]).contains("no agent serves a page"));
+}
+
+#[test]
+fn a_release_that_failed_is_retried_by_a_button() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "echo etcd is not healthy >&2; exit 3", &[]);
+    let (agent, line) = desk.serving("127.0.0.1:0");
+    let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
+    let url = desk.run(&["cluster", "open", "c"]);
+    let visitor = Visitor::enter(&address, url.trim().split_once("/?token=").unwrap().1);
+    visitor.until("Update available");
+    visitor.press("approve", &[("version", TO)]);
+    visitor.until("<button>Retry</button>");
+    let page = visitor.page();
+    assert!(page.contains("etcd is not healthy") && page.contains("ApplyFailed"), "{page}");
+    desk.write("apply.sh", "printf %s \"$TIDEGATE_VERSION\" > version");
+    visitor.press("retry", &[]);
+    visitor.until("Up to date");
+    assert!(visitor.page().contains("to update to"), "the history keeps the failure");
+    assert_eq!(agent.stop(), Some(0));
+}
