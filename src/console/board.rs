@@ -15,7 +15,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
-use crate::domain::promotion::{Decision, Fact, GateState, Verdict};
+use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict};
 use crate::domain::release::Event;
 use crate::domain::version::Version;
 use crate::words::{self, counted};
@@ -99,6 +99,7 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     let mut needs: Vec<_> = view.refused.map(|why| (None, refused(line, why))).into_iter().collect();
     let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
     needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
+    needs.extend(withheld(view).map(|item| (None, item)));
     needs.extend(on_the_way.iter().filter_map(|one| need(one)));
     let coming = on_the_way.iter().filter_map(|one| coming(view, one)).collect();
     let piece = if on_the_way.is_empty() { row(view) } else { card(view, &on_the_way) };
@@ -199,6 +200,20 @@ fn refused(line: &Line, why: &LineRefusal) -> Markup {
             p.soft.small { "Clusters are still offered what they were offered last. A release engineer can see the fault with " code { "tidegate status" } "." }
         }
     }
+}
+
+/// The releases of a line that should be on offer, and are not because a payload or a signature is missing.
+fn withheld(view: &LineView<'_>) -> Option<Markup> {
+    let LineView { line, now, .. } = *view;
+    let mut all = line.releases.values().filter_map(|one| Some((one, Gate::withholding(one, now)?)));
+    let (first, gate) = all.next()?;
+    let more = all.count();
+    Some(html! {
+        div {
+            p { (release(&first.version.to_string())) (words::and_more(more)) " is not on offer: " (said(&words::gate(&gate))) "." }
+            @if let Some(remedy) = words::gate_remedy(&gate, &first.version) { p.soft.small { (sentence(&remedy.to_string())) } }
+        }
+    })
 }
 
 fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
@@ -350,6 +365,7 @@ fn row(view: &LineView<'_>) -> Markup {
                 @else if is_paused { (mark(Mark::Stop, "Paused")) }
                 @else if line.retired(now).is_some() { span.soft { "Retired" } }
                 @else if latest.is_some() { (mark(Mark::Go, "Current")) }
+                @else if line.releases.values().any(|one| one.is_known(now)) { (mark(Mark::Stop, "Offers nothing")) }
                 @else { span.soft { "Empty" } }
             }
         }
@@ -364,6 +380,7 @@ mod tests {
     use crate::console::freezes::freezes;
     use crate::domain::catalog::Catalog;
     use crate::domain::promotion::decide_line;
+    use crate::domain::release::PayloadState;
     use crate::domain::testing::{catalog, line as line_of, release as release_of, t};
 
     /// A catalog with this many lines, each with this many releases, of which the last fifth soaks.
@@ -415,6 +432,16 @@ mod tests {
         assert!(compressed(&lines) < 100_000, "{}", compressed(&lines));
         assert!(lines.contains("data-folded"), "many lines are folded");
         assert!(!board_of(2, 5).contains("data-folded"));
+    }
+
+    #[test]
+    fn a_release_that_cannot_be_served_needs_somebody_and_its_line_is_not_current() {
+        let now = t("2018-02-01");
+        let mut one = release_of("1.8.4", &["2018-01-02", "2018-01-20"]);
+        one.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+        let page = board(&catalog([line_of("1.8", None).with(one)]), now);
+        assert!(page.contains("Needs somebody (1)") && page.contains("is not on offer"), "{page}");
+        assert!(page.contains("Offers nothing") && !page.contains("Current"), "{page}");
     }
 
     #[test]

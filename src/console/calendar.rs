@@ -56,12 +56,13 @@ pub fn calendar(
     now: Time,
 ) -> Markup {
     let coming = sorted(lines);
+    let is_forecast = what_if.is_some_and(|what_if| what_if.at.is_some());
     let shown = coming.iter().take(LISTED).copied();
     let days = shown.collect::<Vec<_>>();
     let content = html! {
         div {
             h1 { "Calendar" }
-            p.soft { "What enters a channel by itself, as things stand on " (time(now)) ". Holds, pauses and faults can delay it; nothing brings it forward but people."
+            p.soft { "What enters a channel by itself, " @if is_forecast { "as foreseen for " } @else { "as things stand on " } (time(now)) ". Holds, pauses and faults can delay it; nothing brings it forward but people."
                 " " a href="/calendar.ics" { "Subscribe" } " with any calendar." }
         }
         @if let Some(what_if) = what_if { (foreseen(what_if)) }
@@ -107,10 +108,10 @@ pub fn calendar(
 fn foreseen(WhatIf { at, foreseen }: &WhatIf) -> Markup {
     html! {
         section.card aria-labelledby="what-if" {
-            h2 #what-if { "What if nobody acts?" }
+            h2 #what-if { "Forecast, if nobody acts" }
             form.ask method="get" action="/calendar" {
                 label { "Until (UTC)" input type="date" name="at" required value=[at.map(|at| at.date_naive().to_string())]; }
-                button { "Foresee" }
+                button { "Show" }
             }
             @if let Some(at) = at {
                 p.say { "By the end of " (day(*at)) ", " (counted(foreseen.len(), "promotion")) " will have happened. The rest of this page is as of then." }

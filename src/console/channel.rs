@@ -9,6 +9,7 @@ use super::mark::{Mark, mark};
 use super::text::{channel as link, day, release, said, sentence, time};
 use crate::domain::Time;
 use crate::domain::line::Stage;
+use crate::domain::promotion::Gate;
 use crate::domain::release::Release;
 use crate::domain::span::Span;
 use crate::words::counted;
@@ -71,6 +72,9 @@ fn offers(view: &LineView<'_>, index: usize, latest: Option<&Release>) -> Markup
                     @if let Some(entry) = latest.entered(index, now) { " since " (day(entry.since)) }
                     "."
                 }
+                None if line.releases.values().any(|one| one.is_in(index, now)) => {
+                    (mark(Mark::Stop, "Offers nothing")) ": none of its releases can be served."
+                }
                 None => "Offers nothing yet.",
             }
         }
@@ -114,6 +118,7 @@ fn row(one: &Release, latest: Option<&Release>, index: usize, now: Time) -> Mark
             td data-head="soaked for" { @if let Some(soaked) = soaked { (soaked) } }
             td.state {
                 @if one.yanked(now).is_some() { (mark(Mark::Stop, "Yanked")) }
+                @else if Gate::withholding(one, now).is_some() { (mark(Mark::Stop, "Not on offer")) }
                 @else if latest.is_some_and(|latest| latest.version == one.version) { (mark(Mark::Go, "Latest")) }
                 @else if one.barrier { "Barrier" }
                 @else { span.soft { "Superseded" } }

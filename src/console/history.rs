@@ -80,11 +80,7 @@ fn says(one: &Happened<'_>) -> String {
 
 /// Who did it, if names are shown. The schedule is nobody.
 fn by(one: &Happened<'_>, names: bool) -> Option<String> {
-    if one.by == SCHEDULE {
-        Some("by the schedule".to_owned())
-    } else {
-        (names && !one.by.is_empty()).then(|| format!("by {}", one.by))
-    }
+    (names && !one.by.is_empty() && one.by != SCHEDULE).then(|| format!("by {}", one.by))
 }
 
 /// Makes the page of what is wanted: `all`, the latest first. `is_known` is false while the server has not read its

@@ -31,7 +31,7 @@ pub fn trust(kept: &[Role], renewed: &[Role], root: &str, demo: bool, now: Time)
     let content = html! {
         div {
             h1 { "Trust" }
-            p.say { "Whatever this server answers can be verified without trusting it." }
+            p.say { "Whatever this server answers can be verified without trusting it. Keys do not expire; what they sign does." }
             @if demo { p.note { (mark(Mark::Stop, "Demo")) " These keys were made for this demo alone. Trust nothing that they sign." } }
         }
         (roles("Signed by people", "people", kept, Some(now)))

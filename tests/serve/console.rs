@@ -80,7 +80,7 @@ fn the_calendar_foresees_what_is_promoted_for_those_who_may_ask() {
     place.add_due("1.8.3", 3600);
     let server = Server::ready(place.dir(), &["--admin-listen", "127.0.0.1:0"]);
     let public = String::from_utf8(server.get("/calendar?at=2100-01-01").body).unwrap();
-    assert!(!public.contains("What if"), "{public}");
+    assert!(!public.contains("Forecast"), "{public}");
 }
 
 #[test]
