@@ -133,7 +133,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let mut pieces = pieces::pieces((decided, catalog), &parts, last);
     let [channels, promotions] = pieces::bodies(decided, &parts, &mut pieces, last);
     let before = last.and_then(|last| last.pages.as_ref());
-    let pages = pages::pages((decided, catalog), (&roles, inputs.demo.is_some()), &mut pieces, before);
+    let pages = pages::pages((decided, catalog), (&roles, inputs.demo.is_some(), true), &mut pieces, before);
 
     let mut publication = Publication {
         version: roles.timestamp.signed().version,

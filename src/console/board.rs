@@ -96,7 +96,7 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     let on_the_way: Vec<&Decision<'_>> =
         decisions.iter().filter(|one| one.retired().is_none() && one.release.yanked(now).is_none()).collect();
     let releases = line.releases.values().filter(|release| release.is_known(now)).count();
-    let mut needs: Vec<_> = view.refused.map(|why| (None, refused(line, why))).into_iter().collect();
+    let mut needs: Vec<_> = view.refused.map(|why| (None, refused(&line.name, why))).into_iter().collect();
     let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
     needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
     needs.extend(withheld(view).map(|item| (None, item)));
@@ -106,11 +106,20 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     LineOnBoard { line: line.name.clone(), releases, on_the_way: on_the_way.len(), needs, coming, piece }
 }
 
+/// What the board says of a line that has nothing to show, because it was refused.
+pub fn unshown(line: &LineName, why: &LineRefusal) -> LineOnBoard {
+    let piece = html! {
+        tr.line { td { (line) } td { span.soft { "nothing" } } td {} td.state { (mark(Mark::Stop, "Not updated")) } }
+    };
+    let needs = vec![(None, refused(line, why))];
+    LineOnBoard { line: line.clone(), releases: 0, on_the_way: 0, needs, coming: Vec::new(), piece }
+}
+
 /// Makes the board without the pieces of its lines. It has [`HOLE`]s for the cards and for the rows, in this order.
 pub fn frame(
     lines: &[&LineOnBoard],
     freezes: &[Frozen<'_>],
-    not_promoting: Option<NotPromoting>,
+    (not_promoting, has_plans): (Option<NotPromoting>, bool),
     now: Time,
 ) -> Markup {
     let count = |of: fn(&LineOnBoard) -> usize| lines.iter().map(|line| of(line)).sum::<usize>();
@@ -124,7 +133,7 @@ pub fn frame(
         div {
             h1 { "Board" }
             p.soft {
-                (counted(lines.len(), "line")) ", " (counted(releases, "release")) ", " (on_the_way) " on the way. As of "
+                (counted(lines.len(), "line")) ", " (counted(releases, "release")) @if has_plans { ", " (on_the_way) " on the way" } ". As of "
                 time datetime=(crate::domain::rfc3339(now)) data-made="" { (super::text::moment(now)) } "."
             }
             @if let Some(why) = not_promoting {
@@ -137,7 +146,10 @@ pub fn frame(
                 " until " (day(frozen.freeze.until)) ": " bdi { (frozen.freeze.reason) } ". " (frozen.for_lines(lines.len())) "."
             }
         }
-        div.two {
+        @if !has_plans {
+            p.note { "This is a mirror: it shows what is on offer. What is on its way, and what keeps it, is known to the vendor's server alone." }
+        }
+        @if has_plans { div.two {
             section.card.halt-edge[!needs.is_empty()] aria-labelledby="needs" {
                 h2 #needs { "Needs somebody (" (needs.len()) ")" }
                 @if needs.is_empty() { p.soft { "Nothing. What is on its way goes on by itself." } }
@@ -159,7 +171,7 @@ pub fn frame(
                 }
                 @if coming.len() > ITEMS { p { a href="/calendar" { "and " (coming.len() - ITEMS) " more" } } }
             }
-        }
+        } }
         @if !lines.is_empty() {
             div.filter hidden {
                 label { "Find a line or a release" input type="search" id="filter" autocomplete="off"; }
@@ -168,7 +180,7 @@ pub fn frame(
         div.stack.lines data-folded=[(cards > UNFOLDED).then_some("")] { (PreEscaped(HOLE.to_string())) }
         @if cards < lines.len() {
             section.card aria-labelledby="quiet" {
-                h2 #quiet { "Lines with nothing on the way (" (lines.len() - cards) ")" }
+                h2 #quiet { @if has_plans { "Lines with nothing on the way (" } @else { "Lines (" } (lines.len() - cards) ")" }
                 (table(&["Line", "Offers", "Since", "State"], &PreEscaped(HOLE.to_string())))
             }
         } @else { (PreEscaped(HOLE.to_string())) }
@@ -193,11 +205,11 @@ fn items<'a>(items: impl Iterator<Item = &'a &'a (Option<Time>, Markup)>) -> Mar
     }
 }
 
-fn refused(line: &Line, why: &LineRefusal) -> Markup {
+fn refused(line: &LineName, why: &LineRefusal) -> Markup {
     html! {
         div {
-            p { (sentence(&words::refused_line(line.name.as_str(), why))) }
-            p.soft.small { "Clusters are still offered what they were offered last. A release engineer can see the fault with " code { "tidegate status" } "." }
+            p { (sentence(&words::refused_line(line.as_str(), why))) }
+            p.soft.small { "A release engineer can see the fault with " code { "tidegate status" } "." }
         }
     }
 }
@@ -405,7 +417,7 @@ mod tests {
         };
         let lines: Vec<LineOnBoard> = catalog.lines().map(on_board).collect();
         let all: Vec<&LineOnBoard> = lines.iter().collect();
-        let page = frame(&all, &freezes(catalog.lines(), now), None, now).into_string();
+        let page = frame(&all, &freezes(catalog.lines(), now), (None, true), now).into_string();
         let (cards, rows): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.has_card());
         let join =
             |lines: Vec<&LineOnBoard>| lines.iter().map(|line| line.piece.0.as_str()).collect::<String>();

@@ -62,9 +62,11 @@
     [...document.querySelectorAll("details:not([open])")].map((one) => one.querySelector("h2")?.textContent);
 
   // Takes the new page, unless somebody is at work on this one.
+  let isLate = false;
   const renew = async () => {
-    if (document.getElementById("filter")?.value || document.activeElement?.closest("form")) return;
-    const reply = await fetch(location.href).catch(() => undefined);
+    isLate = Boolean(document.getElementById("filter")?.value || document.activeElement?.closest("form"));
+    if (isLate) return;
+    const reply = await fetch(location.href, { cache: "no-cache" }).catch(() => undefined);
     if (!reply?.ok) return;
     const main = new DOMParser().parseFromString(await reply.text(), "text/html").getElementById("main");
     const folded = closed();
@@ -91,5 +93,8 @@
   live();
   health();
   tick();
-  setInterval(tick, 1000);
+  setInterval(() => {
+    tick();
+    if (isLate) renew();
+  }, 1000);
 })();

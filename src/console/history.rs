@@ -21,8 +21,10 @@ pub struct Filter {
     pub what: String,
     /// A part of a version, a channel or a reason.
     pub text: String,
-    /// Only what is older.
+    /// Only what is as old, or older.
     pub before: Option<Time>,
+    /// How many of the latest of these to leave out: they are on the pages before.
+    pub skip: usize,
 }
 
 /// The kinds of what happens, with what people call them.
@@ -39,13 +41,16 @@ const KINDS: [(&str, &str); 9] = [
 ];
 
 impl Filter {
-    /// Whether something is wanted.
-    pub fn wants(&self, one: &Happened<'_>) -> bool {
-        let has = |text: &str| text.to_lowercase().contains(&self.text.to_lowercase());
-        (self.line.is_empty() || one.line.name.as_str() == self.line)
-            && (self.what.is_empty() || one.what.name() == self.what)
-            && self.before.is_none_or(|before| one.at < before)
-            && (self.text.is_empty() || has(&subject(&one.what)) || one.reason.is_some_and(has))
+    /// Returns whether something is wanted.
+    pub fn wants(&self) -> impl Fn(&Happened<'_>) -> bool {
+        let text = self.text.to_lowercase();
+        move |one| {
+            let has = |of: &str| of.to_lowercase().contains(&text);
+            (self.line.is_empty() || one.line.name.as_str() == self.line)
+                && (self.what.is_empty() || one.what.name() == self.what)
+                && self.before.is_none_or(|before| one.at <= before)
+                && (text.is_empty() || has(&subject(&one.what)) || one.reason.is_some_and(has))
+        }
     }
 }
 
@@ -112,7 +117,7 @@ pub fn history(all: &[Happened<'_>], filter: &Filter, names: bool, is_known: boo
                 }
             }
             @if all.len() > LISTED && let Some(last) = shown.last() {
-                p.small { a rel="next" href=(older(filter, last.at)) { "Older" } }
+                p.small { a rel="next" href=(older(filter, shown, last.at)) { "Older" } }
             }
         }
     };
@@ -128,9 +133,12 @@ pub(super) fn item(one: &Happened<'_>, names: bool) -> Markup {
 }
 
 /// The address of what comes after a page that ends at this time.
-fn older(Filter { line, what, text, .. }: &Filter, before: Time) -> String {
-    let before = before.timestamp() + 1;
-    let mut address = format!("/history?before={before}");
+fn older(filter: &Filter, shown: &[Happened<'_>], last: Time) -> String {
+    let Filter { line, what, text, before, skip } = filter;
+    let own = shown.iter().filter(|one| one.at == last).count();
+    // A page may have nothing but what happened at one time.
+    let skip = if *before == Some(last) { skip + own } else { own };
+    let mut address = format!("/history?before={}&skip={skip}", last.timestamp());
     for (name, value) in [("line", line), ("what", what), ("text", text)] {
         if !value.is_empty() {
             address.extend(["&", name, "="]);
@@ -167,10 +175,10 @@ fn linked(one: &Happened<'_>) -> Markup {
     }
 }
 
-/// Makes the history as a feed (Atom, RFC 4287). `base` is where the server is, as its readers address it.
-pub fn feed(all: &[Happened<'_>], names: bool, base: &str, now: Time) -> String {
+/// Makes the history as a feed (Atom, RFC 4287). Its links are relative to its own address.
+pub fn feed(all: &[Happened<'_>], names: bool, now: Time) -> String {
     let stamp = |at: Time| at.fixed_offset();
-    let link = |path: &str| Link { href: format!("{base}{path}"), ..Link::default() };
+    let link = |path: &str| Link { href: path.to_owned(), ..Link::default() };
     let entries = all.iter().take(LISTED).map(|one| {
         let reason = one.reason.unwrap_or_default();
         let by = by(one, names).map(|by| format!(" ({by})")).unwrap_or_default();

@@ -327,14 +327,14 @@ pub static ROUTES: [Route; 25] = [
     },
     Route {
         pattern: "/history",
-        handler: Handler::Now(pages::history_page),
+        handler: Handler::Later(|ask| Box::pin(pages::history_page(ask))),
         id: "history",
         title: "What has happened",
         ..PAGE
     },
     Route {
         pattern: "/history.atom",
-        handler: Handler::Now(|ask| Ok(pages::history_feed(ask))),
+        handler: Handler::Later(|ask| Box::pin(pages::history_feed(ask))),
         id: "history_feed",
         title: "What has happened, as a feed",
         ..PAGE

@@ -125,7 +125,7 @@ pub(super) fn start_with(
     let payload_cache = PayloadCache::default();
     let text = |media, text: &'static str| Document::new(media, Bytes::from_static(text.as_bytes()));
     let (styles, script) = (text(Media::Css, console::STYLES), text(Media::JavaScript, console::SCRIPT));
-    let foreseeing = Arc::new(Semaphore::new(1));
+    let [foreseeing, telling] = [(); 2].map(|()| Arc::new(Semaphore::new(1)));
     let (console, names) = (config.console, config.names);
     let state = State {
         shared,
@@ -137,6 +137,7 @@ pub(super) fn start_with(
         styles,
         script,
         foreseeing,
+        telling,
         console,
         names,
     };

@@ -27,6 +27,8 @@ pub struct State {
     pub(super) script: Document,
     /// Whose turn it is to ask what will be promoted.
     pub(super) foreseeing: Arc<Semaphore>,
+    /// Whose turn it is to read what has happened.
+    pub(super) telling: Arc<Semaphore>,
     /// Whether the console's pages are served.
     pub(super) console: bool,
     /// Whether pages say who did something.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::Decided;
 use super::document::Document;
+use super::joined::Pieces;
 use super::part::{Part, Parts};
+use super::pieces;
 use super::publication::Publication;
 use super::updates::json;
-use super::{pages, pieces};
 use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
 use crate::domain::not_promoting::NotPromoting;
@@ -16,8 +17,8 @@ use crate::domain::upgrade::entry;
 use crate::formats::api::ExplainBody;
 
 /// Returns the last publication with explanations and decisions made anew, of a server that does not promote for
-/// this reason. What clusters are told stays as it is, because it must agree with what is signed. Explanations
-/// of refused lines stay, too.
+/// this reason. What clusters are told stays as it is, because it must agree with what is signed. So do the
+/// pages, which say what is on offer, and explanations of refused lines.
 pub fn amended(
     last: &Publication,
     decided: &Decided<'_>,
@@ -25,6 +26,7 @@ pub fn amended(
     demo: Option<&str>,
 ) -> Publication {
     let mut amended = last.clone();
+    amended.promotions = pieces::promotions(decided, not_promoting, &last.promotions);
     let parts = last.parts.iter().map(|part| match decided.catalog.line(&part.line) {
         Some(line) if !decided.refused.contains_key(&line.name) => {
             Arc::new(explained(part, line, decided, not_promoting, demo))
@@ -33,12 +35,7 @@ pub fn amended(
     });
     amended.parts = Parts::of(parts);
     amended.sources.clear();
-    let sources = (decided, decided.catalog);
-    let mut pieces = pieces::pieces(sources, &amended.parts, Some(last));
-    [_, amended.promotions] = pieces::bodies(decided, &amended.parts, &mut pieces, Some(last));
-    amended.pages =
-        Some(pages::pages(sources, (&amended.roles, demo.is_some()), &mut pieces, last.pages.as_ref()));
-    amended.pieces = pieces;
+    amended.pieces = Pieces::default();
     amended
 }
 

@@ -19,16 +19,16 @@ use crate::domain::catalog::Catalog;
 use crate::formats::tuf::{Authority, Role, names};
 
 /// Makes the pages. Those that stay the same are shared with `last`. `catalog` has refused lines as they were last
-/// published.
+/// published. A mirror has no plans.
 pub(super) fn pages(
     (decided, catalog): (&Decided<'_>, &Catalog),
-    (roles, demo): (&Roles, bool),
+    (roles, demo, has_plans): (&Roles, bool, bool),
     pieces: &mut Pieces,
     last: Option<&Pages>,
 ) -> Pages {
     let now = decided.now;
     let freezes = freezes(catalog.lines(), now);
-    let board = board(decided, &freezes, pieces, last.map(|last| &last.board));
+    let board = board((decided, has_plans), &freezes, pieces, last.map(|last| &last.board));
     let lines: Vec<&LineOnBoard> = on_board(pieces).collect();
     let page = calendar::calendar(&lines, &freezes, &calendar::windows(catalog.lines()), None, now);
     let calendar = html(page.into_string(), last.map(|last| &last.calendar));
@@ -43,13 +43,13 @@ fn on_board(pieces: &Pieces) -> impl Iterator<Item = &LineOnBoard> {
 }
 
 fn board(
-    decided: &Decided<'_>,
+    (decided, has_plans): (&Decided<'_>, bool),
     freezes: &[Frozen<'_>],
     pieces: &mut Pieces,
     before: Option<&Arc<Document>>,
 ) -> Arc<Document> {
     let lines: Vec<&LineOnBoard> = on_board(pieces).collect();
-    let frame = board::frame(&lines, freezes, decided.not_promoting, decided.now).into_string();
+    let frame = board::frame(&lines, freezes, (decided.not_promoting, has_plans), decided.now).into_string();
     let mut parts = frame.split(HOLE).map(|part| Chunk::Text(Bytes::copy_from_slice(part.as_bytes())));
     let own = pieces.values_mut().filter_map(|line| line.board.as_mut());
     let (cards, rows): (Vec<_>, Vec<_>) = own.partition(|(line, _)| line.has_card());

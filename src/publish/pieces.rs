@@ -8,13 +8,14 @@ use maud::PreEscaped;
 use super::Decided;
 use super::document::Document;
 use super::joined::{LinePieces, Piece, Pieces, list};
-use super::part::Parts;
+use super::part::{Part, Parts};
 use super::publication::Publication;
 use super::updates::json;
 use crate::console::board::{self, LineOnBoard};
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
-use crate::domain::line::Line;
+use crate::domain::degraded::LineRefusal;
+use crate::domain::not_promoting::NotPromoting;
 use crate::formats::api::{ChannelSummary, ChannelsBody, DecisionBody, LostLine, PromotionsBody};
 
 /// The pieces of every line. `catalog` has refused lines as they were last published. The pieces of a line whose part
@@ -32,7 +33,10 @@ pub(super) fn pieces(
         let made = || LinePieces {
             channels: channels_piece(decided, catalog, name),
             promotions: promotions_piece(decided, name),
-            board: catalog.line(name).map(|line| board_piece(decided, line)),
+            board: match catalog.line(name) {
+                Some(line) => Some(board_piece(board::line(&decided.view(line)))),
+                None => unshown(decided, part),
+            },
         };
         (name.clone(), before.cloned().unwrap_or_else(made))
     });
@@ -58,8 +62,28 @@ pub(super) fn bodies(
     [channels, list(&empty, own, last.map(|last| &last.promotions))]
 }
 
-fn board_piece(decided: &Decided<'_>, line: &Line) -> (LineOnBoard, Piece) {
-    let mut on_board = board::line(&decided.view(line));
+/// Makes `/v1/promotions` anew, of a server that does not promote for this reason, if it does not.
+pub(super) fn promotions(
+    decided: &Decided<'_>,
+    not_promoting: Option<NotPromoting>,
+    before: &Arc<Document>,
+) -> Arc<Document> {
+    let lines = decided.catalog.lines().map(|line| &line.name);
+    let mut pieces: Vec<Piece> = lines.map(|name| promotions_piece(decided, name)).collect();
+    list(&json(&PromotionsBody::of(&[], not_promoting)), &mut pieces, Some(before))
+}
+
+/// What the board says of a line without anything to show: it is refused, or what was published of it is lost.
+fn unshown(decided: &Decided<'_>, part: &Part) -> Option<(LineOnBoard, Piece)> {
+    let lost = part
+        .lost
+        .as_ref()
+        .map(|lost| LineRefusal::Lost { why: lost.loss.why.clone(), may_pass: lost.loss.may_pass });
+    let why = decided.refused.get(&part.line).or(lost.as_ref())?;
+    Some(board_piece(board::unshown(&part.line, why)))
+}
+
+fn board_piece(mut on_board: LineOnBoard) -> (LineOnBoard, Piece) {
     let piece = std::mem::replace(&mut on_board.piece, PreEscaped(String::new()));
     (on_board, Piece::of_text(piece.into_string().into()))
 }

@@ -109,7 +109,7 @@ pub fn restore<F: Files + ?Sized>(
     };
     let sources = (&decided, &catalog);
     let mut pieces = pieces::pieces(sources, &parts, None);
-    let pages = pages::pages(sources, (&roles, demo), &mut pieces, None);
+    let pages = pages::pages(sources, (&roles, demo, false), &mut pieces, None);
     Ok(Publication {
         version,
         made,

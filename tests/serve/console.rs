@@ -96,5 +96,5 @@ fn a_demo_foresees_what_is_promoted() {
     assert_eq!(status, 200);
     assert!(text.contains("will have happened") && text.contains("1.10.3-demo.1</a> enters"), "{text}");
     let (status, text) = page("/calendar?at=soon");
-    assert!(status == 400 && text.contains("a day looks like"), "{status} {text}");
+    assert!(status == 400 && text.contains("A day looks like"), "{status} {text}");
 }

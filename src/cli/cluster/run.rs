@@ -56,7 +56,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     page::clear(&folder)?;
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop)?;
-    let page = args.listen.as_ref().map(|listen| serve(listen, &folder, workspace, terminal)).transpose()?;
+    // Updates must not wait for somebody who frees an address.
+    let page = args.listen.as_ref().and_then(|listen| {
+        let failed = |error: &anyhow::Error| tracing::error!("updates go on without the page: {error:#}");
+        serve(listen, &folder, workspace, terminal).inspect_err(failed).ok()
+    });
     let agent = Agent { folder, clock: workspace.clock(), stop };
     if !args.once {
         tracing::info!(cluster = args.name, "the agent is running");

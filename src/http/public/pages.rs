@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HOST};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use chrono::{DateTime, NaiveDate};
 
 use super::{channels, lost, releases};
@@ -236,74 +236,115 @@ fn names(ask: &Ask<'_>) -> bool {
 }
 
 /// What has happened.
-pub fn history_page(ask: &Ask<'_>) -> Answered {
+pub async fn history_page(ask: &Ask<'_>) -> Answered {
+    shown(history_of(ask).await)
+}
+
+async fn history_of(ask: &Ask<'_>) -> Answered {
     let query = ask.request.query_string();
-    let filter = || -> Result<Filter, Problem> {
-        let text = |name| -> Result<String, Problem> {
-            let found = parameter(query, name)?.unwrap_or(Cow::Borrowed(""));
-            Ok(found.trim().chars().take(SEARCHED).collect())
-        };
-        let before = text("before")?.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        Ok(Filter { line: text("line")?, what: text("what")?, text: text("text")?, before })
+    let text = |name| -> Result<String, Problem> {
+        let found = parameter(query, name)?.unwrap_or(Cow::Borrowed(""));
+        Ok(found.trim().chars().take(SEARCHED).collect())
     };
-    let filter = match filter() {
-        Ok(filter) => filter,
-        Err(problem) => return shown(Err(problem)),
-    };
-    let catalog = ask.state.shared.catalog.load();
-    let found = catalog.as_deref().map(|catalog| happened(catalog, &filter, ask.state.now()));
-    let page = history::history(&found.unwrap_or_default(), &filter, names(ask), catalog.is_some());
-    Ok(fresh(StatusCode::OK, page.into_string()))
+    let before = text("before")?.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let skip = text("skip")?.parse().unwrap_or_default();
+    let filter = Filter { line: text("line")?, what: text("what")?, text: text("text")?, before, skip };
+    let names = names(ask);
+    let page = told(ask, move |catalog, now| {
+        let found = catalog.map(|catalog| happened(catalog, &filter, now));
+        history::history(&found.unwrap_or_default(), &filter, names, catalog.is_some()).into_string()
+    });
+    Ok(fresh(StatusCode::OK, page.await?))
+}
+
+/// What has happened, as a feed.
+pub async fn history_feed(ask: &Ask<'_>) -> Answered {
+    let names = names(ask);
+    let feed = told(ask, move |catalog, now| {
+        let found = catalog.map(|catalog| happened(catalog, &Filter::default(), now)).unwrap_or_default();
+        history::feed(&found, names, now)
+    });
+    let mut response = fresh(StatusCode::OK, feed.await?);
+    let media = HeaderValue::from_static("application/atom+xml; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, media);
+    Ok(response)
+}
+
+/// Runs what reads the records of the whole catalog, for one reader after the other: it takes a worker's time for
+/// long, and clusters must not wait for that.
+async fn told(
+    ask: &Ask<'_>,
+    work: impl FnOnce(Option<&Catalog>, Time) -> String + Send + 'static,
+) -> Result<String, Problem> {
+    let (catalog, now) = (ask.state.shared.catalog.load_full(), ask.state.now());
+    let turn = Arc::clone(&ask.state.telling).acquire_owned().await.ok();
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work(catalog.as_deref(), now)
+    });
+    done.await.map_err(|_| unmade())
 }
 
 /// How long a page waits before it asks again what is published, in milliseconds.
 const RETRY: u32 = 5_000;
 
-/// The version of the publication, as a stream of events that ends at once, so that the browser comes back after
-/// [`RETRY`]. A stream that stayed open would keep a connection busy for everybody who looks.
+/// What the board says, by its digest, as a stream of events that ends at once, so that the browser comes back after
+/// [`RETRY`]. The version of a publication stays the same if nothing is signed anew. A stream that stayed open would keep a connection busy for everybody who looks.
 pub fn events(ask: &Ask<'_>) -> HttpResponse {
     let publication = ask.state.shared.publication.load();
-    let version = publication.as_deref().map(|publication| publication.version);
-    let seen = ask.request.headers().get("last-event-id").and_then(|seen| seen.to_str().ok()?.parse().ok());
-    let event = version.filter(|version| seen != Some(*version));
-    let event = event.map(|version| format!("event: published\nid: {version}\ndata: {version}\n\n"));
+    let pages = publication.as_deref().and_then(|publication| publication.pages.as_ref());
+    let id = pages.map(|pages| pages.board.sha256.to_string());
+    let seen = ask.request.headers().get("last-event-id").and_then(|seen| seen.to_str().ok());
+    let event = id.filter(|id| seen != Some(id.as_str()));
+    let event = event.map(|id| format!("event: published\nid: {id}\ndata: {id}\n\n"));
     let body = format!("retry: {RETRY}\n\n{}", event.unwrap_or_default());
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("text/event-stream").body(body)
 }
 
-/// What has happened, as a feed.
-pub fn history_feed(ask: &Ask<'_>) -> HttpResponse {
-    let catalog = ask.state.shared.catalog.load();
-    let now = ask.state.now();
-    let found =
-        catalog.as_deref().map(|catalog| happened(catalog, &Filter::default(), now)).unwrap_or_default();
-    let host = ask.request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let base = if host.is_empty() {
-        String::new()
-    } else {
-        format!("{}://{host}", ask.request.connection_info().scheme())
+/// What a page and one more item show of what has happened, the latest first. What happened at one time is in the order
+/// of the catalog, so that no page repeats or lacks what another one has.
+fn happened<'a>(catalog: &'a Catalog, filter: &Filter, now: Time) -> Vec<Happened<'a>> {
+    let wants = filter.wants();
+    let all = catalog.lines().flat_map(|line| of_line(line, now)).filter(|one| wants(one));
+    let mut all: Vec<(usize, Happened<'a>)> = all.enumerate().collect();
+    let latest_first = |(place, one): &(usize, Happened<'_>),
+                        (other_place, other): &(usize, Happened<'_>)| {
+        other.at.cmp(&one.at).then(place.cmp(other_place))
     };
-    let mut response = HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "public, max-age=60"))
-        .body(history::feed(&found, names(ask), &base, now));
-    let head = response.headers_mut();
-    reply::secure(head);
-    head.insert(
-        actix_web::http::header::CONTENT_TYPE,
-        actix_web::http::header::HeaderValue::from_static("application/atom+xml; charset=utf-8"),
-    );
-    response
+    let most = filter.skip.saturating_add(history::LISTED);
+    if all.len() > most {
+        all.select_nth_unstable_by(most, latest_first);
+        all.truncate(most + 1);
+    }
+    all.sort_unstable_by(latest_first);
+    all.into_iter().skip(filter.skip).map(|(_, one)| one).collect()
 }
 
-/// What a page and one more item show of what has happened, the latest first.
-fn happened<'a>(catalog: &'a Catalog, filter: &Filter, now: Time) -> Vec<Happened<'a>> {
-    let mut all: Vec<Happened<'a>> =
-        catalog.lines().flat_map(|line| of_line(line, now)).filter(|one| filter.wants(one)).collect();
-    let latest_first = |one: &Happened<'_>, other: &Happened<'_>| other.at.cmp(&one.at);
-    if all.len() > history::LISTED {
-        all.select_nth_unstable_by(history::LISTED, latest_first);
-        all.truncate(history::LISTED + 1);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{catalog, line, release, t};
+
+    #[test]
+    fn whoever_turns_all_pages_sees_everything_once_also_what_happened_at_one_time() {
+        let days = ["2018-01-02", "2018-01-02", "2018-01-03"];
+        let all = (0..250).map(|n| release(&format!("1.8.{n}"), &days[n % 3..=n % 3]));
+        let catalog = catalog([all.fold(line("1.8", None), crate::domain::line::Line::with)]);
+        let (mut filter, mut seen) = (Filter::default(), Vec::new());
+        loop {
+            let found = happened(&catalog, &filter, t("2018-02-01"));
+            let page = history::history(&found, &filter, false, true).into_string();
+            seen.extend(found.iter().take(history::LISTED).map(|one| (one.at, format!("{:?}", one.what))));
+            let Some((_, older)) = page.split_once("href=\"/history?before=") else { break };
+            let older = older.split('"').next().unwrap().replace("&amp;", "&");
+            let (before, skip) = older.split_once("&skip=").unwrap();
+            filter.before = DateTime::from_timestamp(before.parse().unwrap(), 0);
+            filter.skip = skip.parse().unwrap();
+        }
+        assert_eq!(seen.len(), 250);
+        assert!(seen.windows(2).all(|pair| pair[0].0 >= pair[1].0));
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 250);
     }
-    all.sort_by(latest_first);
-    all
 }

@@ -1,7 +1,12 @@
 //! The console's pages.
 
+use std::sync::Arc;
+
 use super::client::Response;
+use super::fixture::json;
 use super::{spawn, spawn_with};
+use crate::publish::Publication;
+use crate::publish::page::Pages;
 
 fn assert_is_a_safe_page(response: &Response) {
     assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
@@ -47,17 +52,29 @@ fn a_filter_is_shown_as_text() {
 }
 
 #[test]
-fn a_reader_hears_of_a_publication_once() {
+fn a_reader_hears_once_of_each_board() {
     let server = spawn();
-    let mut client = server.client();
-    let first = client.get("/events");
-    assert_eq!(first.header("content-type"), Some("text/event-stream"));
-    let text = String::from_utf8(first.body).unwrap();
-    assert!(text.starts_with("retry: ") && text.contains("event: published\nid: 7\n"), "{text}");
-    let again = client.ask("GET", "/events", &["last-event-id: 7"]);
-    assert!(!String::from_utf8(again.body).unwrap().contains("published"));
-    let other = client.ask("GET", "/events", &["last-event-id: 6"]);
-    assert!(String::from_utf8(other.body).unwrap().contains("id: 7"));
+    let publish = |board: &str| {
+        let mut next = Publication::clone(server.shared.publication.load().as_ref().unwrap());
+        let [board, calendar, feed, trust] = [board, "[]", "[]", "[]"].map(json);
+        next.pages = Some(Pages { board, calendar, feed, trust });
+        server.shared.publication.store(Some(Arc::new(next)));
+    };
+    let events = |seen: &str| {
+        let response = server.client().ask("GET", "/events", &[&format!("last-event-id: {seen}")]);
+        assert_eq!(response.header("content-type"), Some("text/event-stream"));
+        let text = String::from_utf8(response.body).unwrap();
+        assert!(text.starts_with("retry: "), "{text}");
+        text.lines().find_map(|line| line.strip_prefix("id: ")).map(str::to_owned)
+    };
+    assert_eq!(events(""), None);
+    publish("[1]");
+    let first = events("").unwrap();
+    assert_eq!(events(&first), None);
+    publish("[2]");
+    let second = events(&first).unwrap();
+    assert_ne!(second, first);
+    assert_eq!(events(&second), None);
 }
 
 #[test]
