@@ -1,6 +1,8 @@
 //! The console's pages are made with each publication.
 
 use super::*;
+use crate::domain::degraded::DegradedKind;
+use crate::domain::not_promoting::NotPromoting;
 
 fn text(document: &Document) -> &str {
     std::str::from_utf8(&document.identity).unwrap()
@@ -50,6 +52,20 @@ fn the_board_of_the_next_publication_has_what_changed_and_what_stayed() {
     assert!(board.contains("Needs somebody (2)") && board.contains("slow &lt;nodes&gt;"), "{board}");
     let whole = world.publish(None, now).publication;
     assert_eq!(pages(&next)[..3], pages(&whole)[..3]);
+}
+
+#[test]
+fn while_nothing_can_be_published_the_pages_say_what_is_served() {
+    let now = t("2018-01-10");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    world.lines[0].stages[1].paused = Some(event(now, "datacentre move"));
+    let catalog = world.catalog();
+    let decided = Decided::of(&catalog, &world.faulty, Some(&first), now);
+    let why = NotPromoting::Failing(DegradedKind::SigningFailing);
+    let amended = amended(&first, &decided, Some(why), None);
+    assert_eq!(pages(&amended), pages(&first));
+    assert!(text(&amended.promotions).contains("signing_failing"));
 }
 
 #[test]
