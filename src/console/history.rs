@@ -27,7 +27,7 @@ pub struct Filter {
     pub skip: usize,
 }
 
-/// The kinds of what happens, with what people call them.
+/// The kinds to choose from, with their names on the page.
 const KINDS: [(&str, &str); 9] = [
     ("", "Everything"),
     ("entered", "Promotions"),
@@ -88,8 +88,8 @@ fn by(one: &Happened<'_>, names: bool) -> Option<String> {
     (names && !one.by.is_empty() && one.by != SCHEDULE).then(|| format!("by {}", one.by))
 }
 
-/// Makes the page of what is wanted: `all`, the latest first. `is_known` is false while the server has not read its
-/// catalog yet, and on a mirror, which has no records.
+/// Makes the history page. `all` has what the filter wants, the latest first. `is_known` is false if no catalog was
+/// read: right after a start, and on a mirror.
 pub fn history(all: &[Happened<'_>], filter: &Filter, names: bool, is_known: bool) -> Markup {
     let shown = &all[..all.len().min(LISTED)];
     let content = html! {
@@ -132,7 +132,7 @@ pub(super) fn item(one: &Happened<'_>, names: bool) -> Markup {
     }
 }
 
-/// The address of what comes after a page that ends at this time.
+/// The address of the next page, which has what is older. `last` is the time of the last item shown.
 fn older(filter: &Filter, shown: &[Happened<'_>], last: Time) -> String {
     let Filter { line, what, text, before, skip } = filter;
     let own = shown.iter().filter(|one| one.at == last).count();

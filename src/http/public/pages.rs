@@ -22,7 +22,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::foresee::foresee;
 use crate::domain::history::{Happened, history as of_line, history_of_release};
-use crate::domain::promotion::decide;
+use crate::domain::promotion::decide_line;
 use crate::domain::version::Version;
 use crate::http::ask::{Ask, Find};
 use crate::http::listener::Listener;
@@ -77,13 +77,10 @@ async fn foreseen(ask: &Ask<'_>, catalog: Arc<Catalog>) -> Answered {
         let until = clock.monotonic() + FORESEEING;
         let then = at.unwrap_or(now);
         let (catalog, foreseen) = foresee(&catalog, (now, then), || clock.monotonic() < until)?;
-        let decisions = decide(&catalog, then);
         let lines: Vec<LineOnBoard> = catalog
             .lines()
             .map(|line| {
-                let begin = decisions.partition_point(|one| one.line.name < line.name);
-                let length = decisions[begin..].partition_point(|one| one.line.name == line.name);
-                let decisions = &decisions[begin..begin + length];
+                let decisions = &decide_line(line, then);
                 board::line(&LineView { line, decisions, refused: None, not_promoting: None, now: then })
             })
             .collect();
@@ -288,8 +285,9 @@ async fn told(
 /// How long a page waits before it asks again what is published, in milliseconds.
 const RETRY: u32 = 5_000;
 
-/// What the board says, by its digest, as a stream of events that ends at once, so that the browser comes back after
-/// [`RETRY`]. The version of a publication stays the same if nothing is signed anew. A stream that stayed open would keep a connection busy for everybody who looks.
+/// The digest of the board, as a stream of events that ends at once, so that the browser comes back after [`RETRY`]. A
+/// stream that stayed open would keep a connection busy for everybody who looks. The version of the publication would
+/// not do: it stays the same if nothing is signed anew.
 pub fn events(ask: &Ask<'_>) -> HttpResponse {
     let publication = ask.state.shared.publication.load();
     let pages = publication.as_deref().and_then(|publication| publication.pages.as_ref());
@@ -301,8 +299,8 @@ pub fn events(ask: &Ask<'_>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("text/event-stream").body(body)
 }
 
-/// What a page and one more item show of what has happened, the latest first. What happened at one time is in the order
-/// of the catalog, so that no page repeats or lacks what another one has.
+/// What has happened, the latest first: as much as one page shows, and one item more. Items of the same time keep the
+/// order of the catalog, so that no page repeats or skips any.
 fn happened<'a>(catalog: &'a Catalog, filter: &Filter, now: Time) -> Vec<Happened<'a>> {
     let wants = filter.wants();
     let all = catalog.lines().flat_map(|line| of_line(line, now)).filter(|one| wants(one));

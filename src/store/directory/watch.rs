@@ -373,7 +373,7 @@ impl FolderWatch {
 }
 
 impl FolderWatch {
-    /// Makes a snapshot of what was read. If `is_part`, other files have changed, too, and are still unfinished. The
+    /// Makes a snapshot of what was read. `is_part` says that other files have changed as well and are unfinished. The
     /// next look reports every later change.
     fn read_now(&mut self, cache: &mut Cache, is_part: bool) -> Snapshot {
         let scan = self.scan(false);
