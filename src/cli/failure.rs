@@ -62,6 +62,13 @@ pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, 
     }
 }
 
+/// An error with its causes and hints in one line, for the log.
+pub fn summary(error: &anyhow::Error) -> String {
+    let Body { error, causes, hints } = Body::of(error);
+    let what = [&[error][..], &causes].concat().join(": ");
+    [&[what][..], &hints].concat().join("; ")
+}
+
 /// Writes an error with all its causes and hints, and returns its exit code. As JSON, it is one line. The
 /// commands in its hints get the given flags.
 pub fn report(error: &anyhow::Error, output: Output, flags: &str, to: &mut dyn Write) -> ExitCode {

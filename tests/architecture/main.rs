@@ -94,6 +94,7 @@ const ROOMS: &[Room] = &[
             "tls",
             "store::durable",
             "store::plain",
+            "store::secret",
         ],
         never: &[CLOCKS],
     },

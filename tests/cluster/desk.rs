@@ -105,9 +105,14 @@ impl Desk {
     }
 
     pub fn agent(&self) -> Agent {
+        self.agent_with(&[])
+    }
+
+    pub fn agent_with(&self, more: &[&str]) -> Agent {
         let log = fs::File::options().create(true).append(true).open(self.path("agent.log")).unwrap();
         let child = tidegate(self.folder.path())
             .args(["cluster", "run", "c"])
+            .args(more)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -117,9 +122,14 @@ impl Desk {
 
     /// An agent that serves the cluster's own page, and the line that says where.
     pub fn serving(&self, listen: &str) -> (Agent, String) {
+        self.serving_with(listen, &[])
+    }
+
+    pub fn serving_with(&self, listen: &str, more: &[&str]) -> (Agent, String) {
         let log = fs::File::options().create(true).append(true).open(self.path("agent.log")).unwrap();
         let mut child = tidegate(self.folder.path())
             .args(["cluster", "run", "c", "--listen", listen])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -7,6 +7,7 @@ mod answers;
 mod apply;
 mod command;
 mod desk;
+mod encrypted;
 mod memory;
 mod operator;
 mod page;

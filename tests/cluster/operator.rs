@@ -1,6 +1,7 @@
 //! The cluster's own page with the real program: what its buttons do.
 
 use super::desk::Desk;
+use super::encrypted;
 use super::spawn::eventually;
 use super::visitor::{Visitor, ask};
 
@@ -11,16 +12,26 @@ const TO: &str = "1.8.9-tectonic.4";
 fn a_page_is_served_to_this_machine_alone_and_a_link_needs_one() {
     let desk = Desk::new();
     desk.add("1.8-production", FROM, "true", &[]);
-    for (listen, why) in [
-        ("0.0.0.0:0", "other machines can reach `0.0.0.0:0`"),
-        ("[::]:0", "other machines can reach `[::]:0`"),
-        ("localhost:80", "write `127.0.0.1:PORT`"),
+    for listen in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
+        let told = desk.refused(&["cluster", "run", "c", "--listen", listen]);
+        assert!(told.contains(&format!("other machines can reach `{listen}`")), "{told}");
+        for way in ["--tls-cert FILE", "--tls-key FILE", "ssh -L 8080:127.0.0.1:8080 HOST"] {
+            assert!(told.contains(way), "{told}");
+        }
+    }
+    for (arguments, why) in [
+        (&["--listen", "localhost:80"][..], "write `IP:PORT`"),
+        (&["--listen", "127.0.0.1:0", "--tls-cert", "a"], "--tls-key <FILE>"),
+        (&["--listen", "127.0.0.1:0", "--tls-key", "a"], "--tls-cert <FILE>"),
+        (&["--tls-cert", "a", "--tls-key", "a"], "--listen <ADDR>"),
     ] {
-        let arguments = ["cluster", "run", "c", "--listen", listen];
+        let arguments = [&["cluster", "run", "c"], arguments].concat();
         let output = super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && told.contains(why), "{told}");
     }
+    let socket = ["cluster", "run", "c", "--listen", "unix:s", "--tls-cert", "a", "--tls-key", "a"];
+    assert!(desk.refused(&socket).contains("a Unix socket has no TLS"));
     let told = desk.refused(&["cluster", "open", "c"]);
     assert!(told.contains("no agent serves a page") && told.contains("--listen"), "{told}");
     let agent = desk.agent();
@@ -111,5 +122,35 @@ fn a_release_that_failed_is_retried_by_a_button() {
     visitor.press("retry", &[]);
     visitor.until("Up to date");
     assert!(visitor.page().contains("to update to"), "the history keeps the failure");
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn other_machines_reach_the_page_over_tls() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "printf %s \"$TIDEGATE_VERSION\" > version", &[]);
+    let made = encrypted::folder();
+    let file = |name: &str| made.join(name).into_os_string().into_string().unwrap();
+    let (agent, line) =
+        desk.serving_with("0.0.0.0:0", &["--tls-cert", &file("page.pem"), "--tls-key", &file("page.key")]);
+    let port = line.trim().strip_prefix("listening on https://0.0.0.0:").unwrap();
+    let url = desk.json(&["cluster", "open", "c"])["url"].as_str().unwrap().to_owned();
+    let (base, token) = url.split_once("/?token=").unwrap();
+    let (name, own) = base.strip_prefix("https://").unwrap().rsplit_once(':').unwrap();
+    assert!(own == port && !name.is_empty() && name != "0.0.0.0", "{url}");
+    let visitor = Visitor::enter(&format!("https://127.0.0.1:{port}"), token);
+    visitor.until("Update available");
+    assert!(visitor.press("pause", &[]).contains("Resume updates"));
+    assert_eq!(agent.stop(), Some(0));
+
+    // Updates go on without a page that cannot be served.
+    desk.run(&["cluster", "resume", "c"]);
+    let bad = ["--listen", "0.0.0.0:0", "--tls-cert", &file("page.pem"), "--tls-key", &file("other.key")];
+    let agent = desk.agent_with(&bad);
+    desk.until_file("agent.log", "updates go on without the page: the private key");
+    assert!(desk.read("agent.log").contains("give the key that the certificate was made for"));
+    assert!(desk.refused(&["cluster", "open", "c"]).contains("no agent serves a page"));
+    desk.run(&["cluster", "approve", "c", TO]);
+    desk.until_file("version", TO);
     assert_eq!(agent.stop(), Some(0));
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use tidegate::clock::{SharedClock, SystemClock};
 use tidegate::cluster::folder::{Approval, Config, Folder};
-use tidegate::cluster::page::{self, Serving};
+use tidegate::cluster::page::{self, Certificate, Listen, Serving};
 
+use super::encrypted;
 use super::spawn::{DEADLINE, eventually};
 
 /// A page that is served in this process, by what holds the agent's lock.
@@ -26,6 +27,10 @@ impl Page {
     }
 
     pub fn at(listen: &str, clock: SharedClock) -> Self {
+        Self::with(listen, clock, None)
+    }
+
+    pub fn with(listen: &str, clock: SharedClock, certificate: Option<Certificate>) -> Self {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::new(state.path(), "c");
         let config = Config {
@@ -44,12 +49,15 @@ impl Page {
         folder.create(&config, b"{}").unwrap();
         let agent = Box::new(folder.run_lock().unwrap().unwrap());
         let listen = listen.replace("STATE", &state.path().display().to_string());
-        let serving = page::start(folder.clone(), Arc::clone(&clock), &listen.parse().unwrap()).unwrap();
+        let listen = Listen::new(listen.parse().unwrap(), certificate.map(Arc::new)).unwrap();
+        let serving = page::start(folder.clone(), Arc::clone(&clock), &listen).unwrap();
         Self { folder, serving, clock, _agent: agent, _state: state }
     }
 
+    /// `IP:PORT`, `https://IP:PORT` or `unix:PATH`
     pub fn address(&self) -> String {
-        self.serving.listen().to_string()
+        let listen = self.serving.listen().to_string();
+        listen.strip_prefix("http://").map_or(listen.clone(), str::to_owned)
     }
 
     /// A new token.
@@ -88,10 +96,11 @@ impl Answer {
 
 /// One request on a connection of its own.
 pub fn ask(address: &str, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+    let named = address.strip_prefix("https://").unwrap_or(address);
     let host = if headers.iter().any(|header| header.to_lowercase().starts_with("host:")) {
         String::new()
     } else {
-        format!("host: {address}\r\n")
+        format!("host: {named}\r\n")
     };
     let form = if method == "POST" { "content-type: application/x-www-form-urlencoded\r\n" } else { "" };
     let more = headers.iter().map(|header| format!("{header}\r\n")).collect::<Vec<_>>().concat();
@@ -103,6 +112,10 @@ pub fn ask(address: &str, method: &str, path: &str, headers: &[&str], body: &str
     if let Some(path) = address.strip_prefix("unix:") {
         let mut stream = UnixStream::connect(path).unwrap();
         stream.write_all(text.replace("host: unix:", "host: localhost\r\nx-path: ").as_bytes()).unwrap();
+        stream.read_to_end(&mut raw).unwrap();
+    } else if address != named {
+        let mut stream = encrypted::connect(named, encrypted::certificate());
+        stream.write_all(text.as_bytes()).unwrap();
         stream.read_to_end(&mut raw).unwrap();
     } else {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -134,7 +147,8 @@ impl Visitor {
         let path = answer.header("location").unwrap().to_owned();
         let set = answer.header("set-cookie").unwrap();
         let cookie = set.split(';').next().unwrap().to_owned();
-        assert_eq!(set, format!("{cookie}; HttpOnly; SameSite=Strict; Path={path}"));
+        let secure = if address.starts_with("https://") { "Secure; " } else { "" };
+        assert_eq!(set, format!("{cookie}; HttpOnly; {secure}SameSite=Strict; Path={path}"));
         let mut visitor = Self { address: address.to_owned(), path, cookie, csrf: String::new() };
         let page = visitor.page();
         page.split("name=\"csrf\" value=\"")
@@ -166,10 +180,18 @@ impl Visitor {
         ask(&self.address, "POST", &format!("{}{name}", self.path), &headers, &encoded(fields))
     }
 
+    pub fn origin(&self) -> String {
+        if self.address.starts_with("https://") {
+            self.address.clone()
+        } else {
+            format!("http://{}", self.address)
+        }
+    }
+
     /// Presses a button, and gives the page that follows.
     pub fn press(&self, name: &str, fields: &[(&str, &str)]) -> String {
         let fields = [&[("csrf", self.csrf.as_str())][..], fields].concat();
-        let answer = self.send(name, &[&format!("origin: http://{}", self.address)], &fields);
+        let answer = self.send(name, &[&format!("origin: {}", self.origin())], &fields);
         assert_eq!((answer.status, answer.header("location")), (303, Some(self.path.as_str())), "{answer:?}");
         self.page()
     }

@@ -1,5 +1,6 @@
 //! `tidegate cluster run`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -7,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::known;
-use crate::cli::failure::{Hint, refuse};
+use crate::cli::failure::{Hint, refuse, summary};
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::agent::{Agent, Turn};
 use crate::cluster::folder::Folder;
 use crate::cluster::notes;
-use crate::cluster::page::{self, Listen, Serving};
+use crate::cluster::page::{
+    self, Address, Certificate, CertificateError, Files, Listen, ListenError, Serving,
+};
 use crate::cluster::status::StatusBody;
 
 /// Check, download and apply, until stopped
@@ -28,9 +31,17 @@ pub struct Args {
     /// Check once, do what is allowed, and exit; for use with your own timer
     #[arg(long)]
     once: bool,
-    /// Serve the cluster's own page there: `127.0.0.1:PORT`, or `unix:PATH`; `cluster open NAME` prints a link to it
-    #[arg(long, value_name = "ADDR", value_parser = Listen::from_str, conflicts_with = "once")]
-    listen: Option<Listen>,
+    /// Serve the cluster's own page there: `IP:PORT`, or `unix:PATH`; `cluster open NAME` prints a link to it. Beyond
+    /// loopback, it needs `--tls-cert` and `--tls-key`
+    #[arg(long, value_name = "ADDR", value_parser = Address::from_str, conflicts_with = "once")]
+    listen: Option<Address>,
+    /// The page's certificate in PEM format, followed by those between it and its root; a renewed one is read within a
+    /// minute
+    #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
+    tls_cert: Option<PathBuf>,
+    /// The private key of `--tls-cert` in PEM format, which not everybody may read
+    #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_cert"])]
+    tls_key: Option<PathBuf>,
 }
 
 /// How often to try to take the lock, which `pause` may hold for a moment.
@@ -38,6 +49,9 @@ const TRIES: u32 = 20;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let folder = known(workspace, &args.name)?;
+    if let Some(address) = &args.listen {
+        address.check(args.tls_cert.is_some()).hint_with(ListenError::hint)?;
+    }
     let mut lock = folder.run_lock()?;
     for _ in 0..TRIES {
         if lock.is_some() {
@@ -56,10 +70,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     page::clear(&folder)?;
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop)?;
-    // Updates must not wait for somebody who frees an address.
-    let page = args.listen.as_ref().and_then(|listen| {
-        let failed = |error: &anyhow::Error| tracing::error!("updates go on without the page: {error:#}");
-        serve(listen, &folder, workspace, terminal).inspect_err(failed).ok()
+    // Updates must not wait for somebody who frees an address, or puts a renewed certificate right.
+    let page = args.listen.as_ref().and_then(|address| {
+        let failed =
+            |error: &anyhow::Error| tracing::error!("updates go on without the page: {}", summary(error));
+        serve(address, args, &folder, workspace, terminal).inspect_err(failed).ok()
     });
     let agent = Agent { folder, clock: workspace.clock(), stop };
     if !args.once {
@@ -103,15 +118,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 
 /// Serves the cluster's page, and prints where. Programs that start the agent read that line.
 fn serve(
-    listen: &Listen,
+    address: &Address,
+    args: &Args,
     folder: &Folder,
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Serving> {
-    let serving = page::start(folder.clone(), workspace.clock(), listen)
+    let files = args.tls_cert.clone().zip(args.tls_key.clone());
+    let certificate = files
+        .map(|(certificate, key)| Certificate::read(Files { certificate, key }, workspace.clock()))
+        .transpose()
+        .hint_with(CertificateError::hint)?;
+    let listen = Listen::new(address.clone(), certificate.map(Arc::new)).hint_with(ListenError::hint)?;
+    let serving = page::start(folder.clone(), workspace.clock(), &listen)
         .hint("listen elsewhere: with `--listen 127.0.0.1:0`, the system picks a free port")?;
-    let scheme = if serving.listen().socket().is_some() { "" } else { "http://" };
-    terminal.raw(format!("listening on {scheme}{}\n", serving.listen()).as_bytes())?;
+    terminal.raw(format!("listening on {}\n", serving.listen()).as_bytes())?;
     terminal.flush()?;
     terminal.note(format!("note: for a link to the page: `tidegate cluster open {}`", folder.name()));
     Ok(serving)

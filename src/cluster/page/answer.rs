@@ -104,7 +104,7 @@ impl Page {
                 refused(421, "Wrong host", "this page has another host name or port", hint),
             );
         };
-        if asked.method == "POST" && !is_from_here(asked, host) {
+        if asked.method == "POST" && !is_from_here(asked, &self.listen.origin(host)) {
             let hint = "use the forms of this page";
             return (
                 "(wrong origin)",
@@ -139,7 +139,7 @@ impl Page {
             let hint = format!("for another one: `tidegate cluster open {name}`");
             return refused(403, "Invalid link", "a link works once, and only for a minute", &hint);
         }
-        match self.sessions().open(self.clock.monotonic()) {
+        match self.sessions().open(self.clock.monotonic(), self.listen.is_tls()) {
             Ok((path, cookie)) => Reply::Moved(format!("/{path}/"), Some(cookie)),
             Err(error) => refused(500, "No randomness", &format!("a session cannot be opened: {error}"), ""),
         }
@@ -285,11 +285,11 @@ fn unknown() -> Reply {
 /// Whether a form was sent by a page of this server. `Origin` is `null` in a form of a page with the policy
 /// `no-referrer`; then the browser must say that it is the same site. What is no browser says neither, and needs the
 /// tokens all the same.
-fn is_from_here(asked: &Asked, host: &str) -> bool {
+fn is_from_here(asked: &Asked, own: &str) -> bool {
     let is_same_site = asked.site.as_deref() == Some("same-origin");
     match asked.origin.as_deref() {
         None => asked.site.is_none() || is_same_site,
         Some("null") => is_same_site,
-        Some(origin) => origin == format!("http://{host}") && (asked.site.is_none() || is_same_site),
+        Some(origin) => origin == own && (asked.site.is_none() || is_same_site),
     }
 }

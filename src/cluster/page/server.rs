@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use actix_web::dev::{Payload, ServerHandle};
@@ -15,6 +15,7 @@ use actix_web::http::header::{
     SET_COOKIE,
 };
 use actix_web::{App, FromRequest as _, HttpRequest, HttpResponse, HttpServer, web};
+use rustls::ServerConfig;
 
 use super::answer::{Asked, Fields, Page, Reply};
 use super::listen::Listen;
@@ -54,7 +55,8 @@ pub struct Serving {
 }
 
 enum Listener {
-    Loopback(TcpListener),
+    Plain(TcpListener),
+    Tls(TcpListener, Box<ServerConfig>),
     Unix(UnixListener),
 }
 
@@ -83,7 +85,8 @@ pub fn start(folder: Folder, clock: SharedClock, listen: &Listen) -> Result<Serv
                 });
                 let server = server.workers(1).max_connections(CONNECTIONS).disable_signals();
                 let server = match listener {
-                    Listener::Loopback(listener) => server.listen(listener)?,
+                    Listener::Plain(listener) => server.listen(listener)?,
+                    Listener::Tls(listener, config) => server.listen_rustls_0_23(listener, *config)?,
                     Listener::Unix(listener) => server.listen_uds(listener)?,
                 };
                 let server = server.run();
@@ -128,7 +131,13 @@ fn bind(listen: &Listen) -> io::Result<(Listener, Listen)> {
         Listen::Loopback(address) => {
             let listener = TcpListener::bind(address)?;
             let address = listener.local_addr()?;
-            Ok((Listener::Loopback(listener), Listen::Loopback(address)))
+            Ok((Listener::Plain(listener), Listen::Loopback(address)))
+        }
+        Listen::Tls(address, certificate) => {
+            let listener = TcpListener::bind(address)?;
+            let address = listener.local_addr()?;
+            let tls = Listener::Tls(listener, Box::new(certificate.config()));
+            Ok((tls, Listen::Tls(address, Arc::clone(certificate))))
         }
         Listen::Unix(path) => {
             let path = std::path::absolute(path)?;

@@ -31,13 +31,14 @@ pub struct Session {
 pub struct Sessions(Vec<Session>);
 
 impl Sessions {
-    /// Opens a session. Returns its path and the cookie to set.
+    /// Opens a session. Returns its path and the cookie to set, which with TLS never goes out without it.
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn open(&mut self, now: Duration) -> Result<(String, String), getrandom::Error> {
+    pub fn open(&mut self, now: Duration, is_tls: bool) -> Result<(String, String), getrandom::Error> {
         let (path, cookie, csrf) = (random()?, random()?, random()?);
-        let set = format!("{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/{path}/");
+        let secure = if is_tls { "Secure; " } else { "" };
+        let set = format!("{COOKIE}={cookie}; HttpOnly; {secure}SameSite=Strict; Path=/{path}/");
         if self.0.len() >= MOST
             && let Some(idle) = (0..self.0.len()).min_by_key(|&at| self.0[at].used)
         {
@@ -89,8 +90,8 @@ mod tests {
     #[test]
     fn a_session_is_found_by_its_path_and_its_cookie_alone() {
         let mut sessions = Sessions::default();
-        let (path, set) = sessions.open(Duration::ZERO).unwrap();
-        let (other, other_set) = sessions.open(Duration::ZERO).unwrap();
+        let (path, set) = sessions.open(Duration::ZERO, false).unwrap();
+        let (other, other_set) = sessions.open(Duration::ZERO, false).unwrap();
         assert!(set.ends_with(&format!("; HttpOnly; SameSite=Strict; Path=/{path}/")), "{set}");
         let mut found =
             |path: &str, cookies: &str| sessions.find(path, cookies, Duration::ZERO, true).is_some();
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn a_session_ends_after_an_hour_without_use() {
         let mut sessions = Sessions::default();
-        let (path, set) = sessions.open(Duration::ZERO).unwrap();
+        let (path, set) = sessions.open(Duration::ZERO, false).unwrap();
         let mut found = |second, is_used| {
             sessions.find(&path, value(&set), Duration::from_secs(second), is_used).is_some()
         };
@@ -128,8 +129,9 @@ mod tests {
     #[test]
     fn another_session_replaces_the_least_recently_used() {
         let mut sessions = Sessions::default();
-        let all: Vec<_> =
-            (0..=MOST as u64).map(|second| sessions.open(Duration::from_secs(second)).unwrap()).collect();
+        let all: Vec<_> = (0..=MOST as u64)
+            .map(|second| sessions.open(Duration::from_secs(second), false).unwrap())
+            .collect();
         let now = Duration::from_secs(60);
         let found: Vec<bool> =
             all.iter().map(|(path, set)| sessions.find(path, value(set), now, true).is_some()).collect();

@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::listen::Listen;
+use super::listen::{Listen, Way, machine};
 use crate::cluster::Refusal;
 use crate::cluster::folder::{self, Folder};
 use crate::domain::Time;
@@ -35,7 +35,9 @@ pub struct Key([u8; 32]);
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    listen: String,
+    /// What a browser's address begins with.
+    url: String,
+    way: Way,
     /// In hexadecimal.
     key: String,
 }
@@ -51,22 +53,21 @@ pub enum OpenError {
     Refused(#[from] Refusal),
 }
 
-/// Makes a link that opens the page once, within a minute. Also returns where the page is.
+/// Makes a link that opens the page once, within a minute. Also returns how a browser gets there.
 ///
 /// # Errors
 /// When no agent serves the page, or its key cannot be read.
-pub fn open(folder: &Folder, now: Time) -> Result<(String, Listen), OpenError> {
+pub fn open(folder: &Folder, now: Time) -> Result<(String, Way), OpenError> {
     if !folder.is_run()? {
         return Err(OpenError::Unserved);
     }
     let path = folder.path().join(FILE);
-    let Stored { listen, key } = folder::read(&path)?.ok_or(OpenError::Unserved)?;
-    let damaged = || Refusal::damaged(&path, "it was not written by an agent");
-    let listen: Listen = listen.parse().map_err(|_| damaged())?;
+    let Stored { url, way, key } = folder::read(&path)?.ok_or(OpenError::Unserved)?;
     let mut bytes = [0; 32];
-    hex::decode_to_slice(key, &mut bytes).map_err(|_| damaged())?;
+    let damaged = |_| Refusal::damaged(&path, "it was not written by an agent");
+    hex::decode_to_slice(key, &mut bytes).map_err(damaged)?;
     let token = Key(bytes).token(now).map_err(OpenError::Random)?;
-    Ok((format!("{}/?token={token}", listen.origin()), listen))
+    Ok((format!("{url}/?token={token}"), way))
 }
 
 /// Removes what an agent has left that served a page.
@@ -86,7 +87,8 @@ impl Key {
     pub fn create(folder: &Folder, listen: &Listen) -> Result<Self, OpenError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(OpenError::Random)?;
-        let stored = Stored { listen: listen.to_string(), key: hex::encode(key) };
+        let (url, way) = listen.way(machine().as_deref());
+        let stored = Stored { url, way, key: hex::encode(key) };
         folder::write(&folder.path().join(FILE), &stored)?;
         Ok(Self(key))
     }
