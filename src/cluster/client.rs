@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -37,6 +38,8 @@ pub struct Client {
     fetch: Arc<dyn Fetch>,
     clock: SharedClock,
     options: Options,
+    /// The monotonic time by which a check must have begun.
+    deadline: Option<Duration>,
 }
 
 /// The result of a check.
@@ -107,7 +110,13 @@ impl Client {
         options: Options,
     ) -> Self {
         let trusted = Trusted::new(&folder.join("trusted"));
-        Self { trusted, folder: folder.to_owned(), root, fetch, clock, options }
+        Self { trusted, folder: folder.to_owned(), root, fetch, clock, options, deadline: None }
+    }
+
+    /// Sets the monotonic time until which a check waits for another one.
+    pub const fn by(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// Fetches the server's documents, verifies them, and computes what a cluster that runs `current` and
@@ -134,7 +143,8 @@ impl Client {
         channel: &ChannelName,
         current: &Version,
     ) -> Result<Checked, Refusal> {
-        let _lock = lock::wait(&self.folder.join("check.lock"))?;
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(self.clock.monotonic()));
+        let _lock = lock::wait_for(&self.folder.join("check.lock"), left.unwrap_or(Duration::MAX))?;
         // The time stays the same for the whole check, however long it takes (TUF 5.1).
         let now = self.clock.now();
         let session = Session::new(fetch, self.trusted.read()?, Arc::clone(&self.clock), now);

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, Uri};
 
@@ -27,6 +28,8 @@ pub struct Server {
     clock: SharedClock,
     traffic: Traffic,
     stop: Stop,
+    /// The monotonic time by which everything must have arrived.
+    deadline: Option<Duration>,
 }
 
 /// A flag that is set when the process must end. Transfers then stop.
@@ -52,12 +55,18 @@ impl Server {
         }
         let agent = agent(https, ca, &pace)?;
         let (traffic, stop) = (Traffic::default(), Stop::default());
-        Ok(Self { agent, base: base.to_owned(), pace, clock, traffic, stop })
+        Ok(Self { agent, base: base.to_owned(), pace, clock, traffic, stop, deadline: None })
     }
 
     /// Sets the flag that ends all transfers.
     pub fn until(mut self, stop: &Stop) -> Self {
         self.stop = Arc::clone(stop);
+        self
+    }
+
+    /// Sets the monotonic time by which everything must have arrived.
+    pub const fn by(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -91,7 +100,13 @@ impl Fetch for Server {
         if self.stop.load(Ordering::SeqCst) {
             return Err(Refusal::Stopped { what: format!("the request for `{}`", ask.path) });
         }
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(self.clock.monotonic()));
+        if left.is_some_and(|left| left.is_zero()) {
+            let detail = "the server has taken too long for what came before".to_owned();
+            return Err(Refusal::TooSlow { path: url, detail });
+        }
         let whole = (!ask.patient).then_some(self.pace.whole);
+        let whole = left.into_iter().chain(whole).min();
         let mut request = self.agent.get(&url).config().timeout_global(whole).build();
         let mut sent = sent(&url);
         if let Some(tag) = ask.held {

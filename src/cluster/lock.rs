@@ -13,9 +13,9 @@ use crate::store::durable::{self, Mode, present};
 /// How often to try to take a lock that somebody is asking about.
 const ASKERS: u32 = 20;
 
-/// A command tries to take a lock for a minute, in steps of [`PAUSE`]. A check normally takes seconds, but
-/// with the slowest server that is accepted, each file takes a minute.
-const TRIES: u32 = 1200;
+/// How long a command waits for a lock, in steps of [`PAUSE`]. A check normally takes seconds, but with the slowest server
+/// that is accepted, each file takes a minute.
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A lock, held until it is dropped.
@@ -40,14 +40,23 @@ impl Lock {
 /// # Errors
 /// When another command holds it for a minute, or the file cannot be created.
 pub fn wait(path: &Path) -> Result<Lock, Refusal> {
-    for _ in 0..TRIES {
+    wait_for(path, PATIENCE)
+}
+
+/// The same, for not longer than `patience`.
+///
+/// # Errors
+/// When another command holds it all that time, or the file cannot be created.
+pub fn wait_for(path: &Path, patience: Duration) -> Result<Lock, Refusal> {
+    let patience = patience.min(PATIENCE);
+    for _ in 0..=patience.as_millis() / PAUSE.as_millis() {
         if let Some(lock) = take(path)? {
             return Ok(lock);
         }
         std::thread::sleep(PAUSE);
     }
-    let busy = io::Error::new(io::ErrorKind::WouldBlock, "another command has held it for a minute");
-    Err(Refusal::state(path)(busy))
+    let busy = format!("another command has held it for {} s", patience.as_secs_f32());
+    Err(Refusal::state(path)(io::Error::new(io::ErrorKind::WouldBlock, busy)))
 }
 
 /// Whether somebody holds a lock. Who asks does not hold it meanwhile: two who ask at once do not see each

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::client::{Checked, Client};
 use super::command;
@@ -46,7 +47,7 @@ pub fn look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
 
 fn try_look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) -> Result<Look, Refusal> {
     let config = folder.read()?.config;
-    let (server, client) = client(folder, &config, clock, stop)?;
+    let (server, client) = client(folder, &config, clock, stop, None)?;
     let current = command::current(&config.current, folder.path(), clock)?;
     let (checked, outage) = match client.check(&config.channel, &current) {
         Err(refusal) if patient && refusal.is_outage() => match client.recheck(&config.channel, &current) {
@@ -66,7 +67,7 @@ pub fn is_advised(version: &Version, folder: &Folder, clock: &SharedClock, stop:
     looked.is_ok_and(|look| target(&look).as_ref() == Some(version))
 }
 
-/// Makes the client of a cluster, and the server that it asks.
+/// Makes the client of a cluster, and the server that it asks. `deadline` is the monotonic time by which all must be done.
 ///
 /// # Errors
 /// When the settings are invalid.
@@ -75,12 +76,13 @@ pub fn client(
     config: &Config,
     clock: &SharedClock,
     stop: &Stop,
+    deadline: Option<Duration>,
 ) -> Result<(Arc<Server>, Client), Refusal> {
     let server = Server::new(&config.server, config.ca.as_deref(), Pace::default(), Arc::clone(clock))?;
-    let server = Arc::new(server.until(stop));
+    let server = Arc::new(server.until(stop).by(deadline));
     let options = Options { demo: config.demo, stale_ok: Span::of_seconds(config.stale_ok).0 };
     let fetch = Arc::clone(&server) as _;
-    let client = Client::new(folder.path(), folder.root()?, fetch, Arc::clone(clock), options);
+    let client = Client::new(folder.path(), folder.root()?, fetch, Arc::clone(clock), options).by(deadline);
     Ok((server, client))
 }
 

@@ -1,6 +1,8 @@
 //! What an operator orders, on the command line or on the cluster's page. The agent notices each change of the
 //! cluster's folder within a second.
 
+use std::time::Duration;
+
 use super::Refusal;
 use super::client::Checked;
 use super::command;
@@ -85,14 +87,22 @@ pub fn resume(folder: &Folder) -> Result<bool, Refusal> {
     Ok(has_changed)
 }
 
-/// Asks the server what the cluster should do on a channel, which it need not follow.
+/// Asks the server what the cluster should do on a channel, which it need not follow. `patience` is how long that may
+/// take: the agent cannot check meanwhile.
 ///
 /// # Errors
-/// When the version that the cluster runs is unknown, or the server's documents are refused.
-pub fn ask(folder: &Folder, clock: &SharedClock, channel: &ChannelName) -> Result<Checked, Refusal> {
+/// When the version that the cluster runs is unknown, or the server's documents are refused or do not arrive in time.
+pub fn ask(
+    folder: &Folder,
+    clock: &SharedClock,
+    channel: &ChannelName,
+    patience: Option<Duration>,
+) -> Result<Checked, Refusal> {
     let config = folder.read()?.config;
-    let (_, client) = client(folder, &config, clock, &Stop::default())?;
-    client.check(channel, &command::current(&config.current, folder.path(), clock)?)
+    let current = command::current(&config.current, folder.path(), clock)?;
+    let deadline = patience.map(|patience| clock.monotonic() + patience);
+    let (_, client) = client(folder, &config, clock, &Stop::default(), deadline)?;
+    client.check(channel, &current)
 }
 
 /// Follows the channel that was [asked](ask) about.

@@ -1,18 +1,23 @@
 //! The cluster's own page: who gets in, and what it shows.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use chrono::TimeDelta;
-use tidegate::cluster::folder::{Cluster, Failure, Step};
+use tidegate::clock::{Clock, SharedClock, SystemClock};
+use tidegate::cluster::folder::{Cluster, Config, Failure, Folder, Step};
+use tidegate::cluster::orders;
 use tidegate::cluster::page::{self, Listen};
 use tidegate::cluster::progress::Progress;
 use tidegate::cluster::recorder::Recorder;
 use tidegate::domain::Time;
 
-use super::memory::Stopped;
-use super::visitor::{Page, Visitor, ask, encoded};
+use super::memory::{Stopped, World};
+use super::visitor::{Page, Visitor, ask, config, encoded};
 
 const MARKUP: &str = "\"'><script>alert(1)</script>";
 
@@ -293,4 +298,43 @@ fn a_socket_and_the_key_are_their_owners_alone() {
     fs::write(&socket, "precious").unwrap();
     assert!(page::start(folder, clock, &listen).is_err());
     assert_eq!(fs::read_to_string(&socket).unwrap(), "precious");
+}
+
+/// A clock that goes on by a second whenever somebody looks at it.
+#[derive(Default)]
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn now(&self) -> Time {
+        Time::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn a_question_does_not_wait_for_a_server_that_never_answers() {
+    // The system accepts connections, and nobody reads from them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let folder = Folder::new(state.path(), "c");
+    let config = Config { server: format!("http://{}", silent.local_addr().unwrap()), ..config() };
+    folder.create(&config, World::new().repository.trusted().raw()).unwrap();
+    let channel = "1.9-production".parse().unwrap();
+    let ask = |clock: SharedClock, patience| orders::ask(&folder, &clock, &channel, patience).unwrap_err();
+
+    let system: SharedClock = Arc::new(SystemClock::new());
+    let refused = ask(Arc::clone(&system), Some(Duration::from_millis(200)));
+    assert!(refused.kind() == "TooSlow" && refused.to_string().contains("global"), "{refused}");
+    // What is left counts, not what each request takes.
+    let refused = ask(Arc::new(Hasty::default()), Some(Duration::from_secs(2)));
+    assert!(refused.to_string().contains("taken too long for what came before"), "{refused}");
+    // A check of the agent is in progress, as long as this is held.
+    let check = folder.check_lock().unwrap();
+    let refused = ask(Arc::clone(&system), Some(Duration::from_millis(200)));
+    assert!(refused.to_string().contains("check.lock"), "{refused}");
+    drop(check);
+    drop(folder.check_lock().unwrap());
 }

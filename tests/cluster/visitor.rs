@@ -21,6 +21,23 @@ pub struct Page {
     _state: tempfile::TempDir,
 }
 
+/// The settings of a cluster whose server cannot be reached.
+pub fn config() -> Config {
+    Config {
+        format: 1,
+        server: "http://127.0.0.1:1".to_owned(),
+        channel: "1.8-production".parse().unwrap(),
+        current: "echo 1.8.4".to_owned(),
+        apply: Some("true".to_owned()),
+        approval: Approval::Admin,
+        interval: 3600,
+        arch: None,
+        stale_ok: 0,
+        demo: false,
+        ca: None,
+    }
+}
+
 impl Page {
     pub fn new(listen: &str) -> Self {
         Self::at(listen, Arc::new(SystemClock::new()))
@@ -33,20 +50,7 @@ impl Page {
     pub fn with(listen: &str, clock: SharedClock, certificate: Option<Certificate>) -> Self {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::new(state.path(), "c");
-        let config = Config {
-            format: 1,
-            server: "http://127.0.0.1:1".to_owned(),
-            channel: "1.8-production".parse().unwrap(),
-            current: "echo 1.8.4".to_owned(),
-            apply: Some("true".to_owned()),
-            approval: Approval::Admin,
-            interval: 3600,
-            arch: None,
-            stale_ok: 0,
-            demo: false,
-            ca: None,
-        };
-        folder.create(&config, b"{}").unwrap();
+        folder.create(&config(), b"{}").unwrap();
         let agent = Box::new(folder.run_lock().unwrap().unwrap());
         let listen = listen.replace("STATE", &state.path().display().to_string());
         let listen = Listen::new(listen.parse().unwrap(), certificate.map(Arc::new)).unwrap();

@@ -38,7 +38,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let Args { name, channel } = args;
     let folder = known(workspace, name)?;
     let config = folder.read()?.config;
-    let checked = super::checked(name, orders::ask(&folder, &workspace.clock(), channel))
+    let checked = super::checked(name, orders::ask(&folder, &workspace.clock(), channel, None))
         .with_context(|| format!("cluster `{name}` still follows `{}`", config.channel))?;
     orders::follow(&folder, &checked)?;
     let follows = &checked.channel;

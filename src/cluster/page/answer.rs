@@ -1,6 +1,7 @@
 //! Answers a request to the page.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -38,6 +39,9 @@ const ORDERS: [&str; 8] = [
 
 /// How long the page waits before it asks again whether something has changed, in milliseconds.
 const RETRY: u32 = 2_000;
+
+/// How long the server may take to answer a question. A person waits for it, and so do the agent's checks.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is served, and who may see it.
 pub struct Page {
@@ -249,7 +253,8 @@ impl Page {
     fn ask(&self, channel: &str, follow: bool) -> Result<Told, String> {
         let channel = ChannelName::parse_any_case(channel).map_err(|error| error.to_string())?;
         let what = if follow { format!("follow `{channel}`") } else { format!("ask about `{channel}`") };
-        let checked = orders::ask(&self.folder, &self.clock, &channel).map_err(failed(&what))?;
+        let checked =
+            orders::ask(&self.folder, &self.clock, &channel, Some(PATIENCE)).map_err(failed(&what))?;
         let config = self.folder.read().map_err(failed(&what))?.config;
         if follow {
             orders::follow(&self.folder, &checked).map_err(failed(&what))?;
