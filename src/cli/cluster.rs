@@ -20,6 +20,7 @@ use super::failure::{Hint, did_you_mean, refuse};
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 use crate::cluster::folder::Folder;
+use crate::cluster::record::By;
 use crate::cluster::refusal::Refusal;
 use crate::domain::channel::ChannelName;
 
@@ -97,6 +98,17 @@ fn known(workspace: &Workspace, name: &str) -> anyhow::Result<Folder> {
     let hint = did_you_mean(name, names.iter().map(String::as_str), &all);
     Err(refuse(format!("there is no cluster `{name}` in `{}`", workspace.state.display()), hint))
 }
+
+/// Who gives an order with a command: the user who runs it, not the one whom `sudo` has made of that user.
+fn by() -> By {
+    let name = |variable| std::env::var(variable).ok().filter(|name| !name.trim().is_empty());
+    By::Command(
+        name("SUDO_USER").or_else(|| name("USER")).map(|name| name.chars().take(LONGEST_NAME).collect()),
+    )
+}
+
+/// The longest name of a user that is recorded, in characters. Linux allows 32.
+const LONGEST_NAME: usize = 64;
 
 /// Shows the result of a command for a cluster.
 fn show(name: &str, result: &str, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {

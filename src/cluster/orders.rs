@@ -9,6 +9,7 @@ use super::command;
 use super::folder::{Cluster, Config, Folder, Pause};
 use super::http::Stop;
 use super::look::{client, note};
+use super::record::{APPROVED, By, PAUSED, RESUMED};
 use crate::clock::SharedClock;
 use crate::domain::channel::ChannelName;
 use crate::domain::version::Version;
@@ -26,12 +27,18 @@ pub enum ApproveError {
 ///
 /// # Errors
 /// When it is not the release that the last check advises, or the folder cannot be used.
-pub fn approve(folder: &Folder, version: &Version) -> Result<Cluster, ApproveError> {
+pub fn approve(
+    folder: &Folder,
+    clock: &SharedClock,
+    by: By,
+    version: &Version,
+) -> Result<Cluster, ApproveError> {
     let is_advised = |cluster: &Cluster| cluster.record.target.as_ref() == Some(version);
     let cluster = folder.change(|cluster| {
         if is_advised(cluster) {
             cluster.orders.approved = Some(version.clone());
             cluster.orders.retries += 1;
+            cluster.record.ordered(APPROVED, by, clock.now(), Some(version), None);
         }
     })?;
     if is_advised(&cluster) { Ok(cluster) } else { Err(ApproveError::NotAdvised(cluster.record.target)) }
@@ -56,15 +63,18 @@ pub fn check(folder: &Folder, retry: bool) -> Result<Cluster, Refusal> {
 pub fn pause(
     folder: &Folder,
     clock: &SharedClock,
+    by: By,
     reason: Option<String>,
     on_orphan: impl FnOnce(),
 ) -> Result<bool, Refusal> {
     let mut has_changed = false;
     folder.change(|cluster| {
-        let paused = &mut cluster.orders.paused;
+        let Cluster { orders, record, .. } = cluster;
         let is_same = |pause: &Pause| reason.is_none() || pause.reason == reason;
-        if !paused.as_ref().is_some_and(is_same) {
-            *paused = Some(Pause { at: clock.now(), reason });
+        if !orders.paused.as_ref().is_some_and(is_same) {
+            let at = clock.now();
+            record.ordered(PAUSED, by, at, None, reason.as_deref());
+            orders.paused = Some(Pause { at, reason });
             has_changed = true;
         }
     })?;
@@ -81,9 +91,14 @@ pub fn pause(
 ///
 /// # Errors
 /// When the folder cannot be used.
-pub fn resume(folder: &Folder) -> Result<bool, Refusal> {
+pub fn resume(folder: &Folder, clock: &SharedClock, by: By) -> Result<bool, Refusal> {
     let mut has_changed = false;
-    folder.change(|cluster| has_changed = cluster.orders.paused.take().is_some())?;
+    folder.change(|Cluster { orders, record, .. }| {
+        has_changed = orders.paused.take().is_some();
+        if has_changed {
+            record.ordered(RESUMED, by, clock.now(), None, None);
+        }
+    })?;
     Ok(has_changed)
 }
 

@@ -116,29 +116,54 @@ const KEPT: usize = 50;
 /// The kind of an update that succeeded. Any other kind is that of a [`Failure`].
 pub const APPLIED: &str = "Applied";
 
-/// An update that succeeded or failed, or a check that failed.
+/// The kinds of what an operator has ordered.
+pub const APPROVED: &str = "Approved";
+pub const PAUSED: &str = "Paused";
+pub const RESUMED: &str = "Resumed";
+
+/// An update that succeeded or failed, a check that failed, or an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     pub at: Time,
-    /// [`APPLIED`], or the kind of the failure.
+    /// [`APPLIED`], the kind of an order, or that of the failure.
     #[serde(rename = "type")]
     pub kind: String,
     /// The version that the cluster ran before.
     pub from: Option<Version>,
     /// The release of an update. `None` for a check.
     pub version: Option<Version>,
-    /// Why it failed.
+    /// Why it failed, or was ordered.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Who ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+}
+
+/// Who gave an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Somebody with a session of the cluster's page.
+    Page,
+    /// A command, by the name of the user who ran it if there is one.
+    Command(Option<String>),
 }
 
 impl Record {
     /// Records that the cluster runs a release that was applied.
     pub fn applied(&mut self, version: Version, at: Time) {
         let (kind, reason) = (APPLIED.to_owned(), String::new());
-        self.remember(Entry { at, kind, from: self.current.clone(), version: Some(version.clone()), reason });
+        let (from, by) = (self.current.clone(), None);
+        self.remember(Entry { at, kind, from, version: Some(version.clone()), reason, by });
         self.applied = Some(version);
+    }
+
+    /// Records an order of the given kind, with the release that is approved or the reason that was given.
+    pub fn ordered(&mut self, kind: &str, by: By, at: Time, version: Option<&Version>, reason: Option<&str>) {
+        let (kind, reason) = (kind.to_owned(), reason.unwrap_or_default().to_owned());
+        self.remember(Entry { at, kind, from: None, version: version.cloned(), reason, by: Some(by) });
     }
 
     /// Records that an update has failed.
@@ -166,7 +191,7 @@ impl Record {
 
     fn entry(&self, Failure { kind, reason, at, version, .. }: &Failure) -> Entry {
         let (from, version) = (self.current.clone(), version.clone());
-        Entry { at: *at, kind: kind.clone(), from, version, reason: reason.clone() }
+        Entry { at: *at, kind: kind.clone(), from, version, reason: reason.clone(), by: None }
     }
 
     fn remember(&mut self, entry: Entry) {
@@ -194,6 +219,13 @@ mod tests {
         let kinds: Vec<_> = record.history.iter().map(|entry| entry.kind.as_str()).collect();
         assert_eq!(kinds, ["Unreachable", "Expired", "Unreachable"]);
         assert_eq!(record.trouble.unwrap().at.timestamp(), 4);
+    }
+
+    #[test]
+    fn an_entry_of_an_older_agent_is_read() {
+        let old = r#"{"at":"2026-01-01T00:00:00Z","type":"Applied","from":null,"version":"1.8.9"}"#;
+        let entry: Entry = serde_json::from_str(old).unwrap();
+        assert_eq!((entry.by, entry.reason.as_str()), (None, ""));
     }
 
     #[test]

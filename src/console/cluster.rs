@@ -2,13 +2,17 @@
 //!
 //! The page is served below a path that only its session knows, so that all addresses in it are relative.
 
+mod history;
+
 use maud::{Markup, html};
 use serde::Serialize;
 
 use super::frame::{Frame, document};
 use super::mark::{Mark, mark};
-use super::text::{said, sentence, time, until};
+use super::text::{said, sentence, until};
 use crate::domain::Time;
+
+pub use history::{Entry, Order, What};
 
 /// The states that Tectonic's console shows, and `Unknown`, `Waiting` and `Blocked`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,8 +55,10 @@ pub struct View {
     pub since: Option<Time>,
     /// How far that step is, in percent.
     pub percent: Option<u8>,
-    /// When the last check succeeded, until when its advice counts, and how often the agent checks.
+    /// When the last check succeeded, by when the next one is made if that is known, until when the advice counts, and how
+    /// often the agent checks.
     pub checked: Option<Time>,
+    pub due: Option<Time>,
     pub expires: Option<Time>,
     pub interval: String,
     pub notes: Vec<String>,
@@ -81,17 +87,6 @@ pub struct Step {
     /// `Completed`, `Running`, `Failed` or `NotStarted`.
     pub state: &'static str,
     pub reason: String,
-}
-
-/// Something that the agent did or refused.
-#[derive(Debug)]
-pub struct Entry {
-    pub at: Time,
-    pub from: Option<String>,
-    /// The release of an update.
-    pub version: Option<String>,
-    /// The kind of failure, and why. `None` for an update that succeeded.
-    pub failure: Option<(String, String)>,
 }
 
 /// What a session has done last.
@@ -142,8 +137,7 @@ pub fn cluster(view: &View, told: Option<&Told>, csrf: &str) -> Markup {
         }
         section.card aria-labelledby="history" {
             h2 #history { "History" }
-            @if history.is_empty() { p.soft { "Nothing yet." } }
-            ul.list { @for entry in history.iter().rev() { li { (past(entry)) } } }
+            (history::past(history))
         }
         div { (order("leave", csrf, "Close this session", false, &html! {})) }
     };
@@ -184,7 +178,7 @@ fn answer(Told { at, text, outcome }: &Told, csrf: &str) -> Markup {
 
 /// The state, and the button for it.
 fn standing(view: &View, csrf: &str) -> Markup {
-    let View { state, current, target, advice, paused, is_automatic, can_apply, .. } = view;
+    let View { state, current, target, advice, paused, .. } = view;
     let to = matches!(state, State::UpdateAvailable | State::Requested | State::Updating);
     let (sign, word) = match state {
         State::Unknown => (Mark::Wait, "Not checked yet"),
@@ -211,17 +205,46 @@ fn standing(view: &View, csrf: &str) -> Markup {
                 @if let Some(advice) = advice { " " (sentence(advice)) }
             }
             @if let Some((since, reason)) = paused {
-                p { "Paused " (until(*since)) @if let Some(reason) = reason { ": " (reason) } }
+                p { "Paused since " (until(*since)) @if let Some(reason) = reason { ": " (reason) } }
             }
-            @if *state == State::UpdateAvailable {
-                @if !can_apply { p { "The agent has no " code { "--apply CMD" } ", so it only reports releases." } }
-                @else if !is_automatic { p { "Nothing happens until you start it." } }
-            }
+            p { (then(view)) }
             div.acts {
                 (button(view, csrf))
                 @if !matches!(button_of(view), Button::Check) { (order("check", csrf, "Check for updates", false, &html! {})) }
                 @if !is_paused && !matches!(button_of(view), Button::Pause) { (pause(csrf, "Pause updates", false)) }
             }
+        }
+    }
+}
+
+/// What comes next, if nobody does anything.
+fn then(View { state, is_automatic, can_apply, due, interval, failure, .. }: &View) -> Markup {
+    let who = if !can_apply {
+        "The agent has no `--apply CMD`, so it only reports a new release."
+    } else if *is_automatic {
+        "A new release is applied by itself, at once."
+    } else {
+        "A new release waits here until you start it."
+    };
+    html! {
+        @match state {
+            State::Unknown | State::UpToDate | State::Waiting | State::Blocked => {
+                @if let Some(due) = due { "The agent checks again by " (until(*due)) ". " }
+                @else { "The agent checks every " (interval) ". " }
+                (said(who))
+            }
+            State::UpdateAvailable if !can_apply => (said(who)),
+            State::UpdateAvailable if *is_automatic => "The agent applies it by itself.",
+            State::UpdateAvailable => "Nothing happens until you start it.",
+            State::Requested => "The agent begins within a second.",
+            State::Updating => "The agent downloads it, verifies it again, and applies it.",
+            State::Pausing => "The agent stops what it is applying. Then nothing is applied until you resume updates.",
+            State::Paused => "Nothing is applied until you resume updates. The agent goes on checking.",
+            State::Failed if failure.as_ref().is_none_or(|failure| failure.hint.is_none()) => {
+                "The agent checks again by itself, first after a minute, then less often."
+            }
+            State::Failed if *is_automatic => "The agent retries by itself a few times; after that, it waits for you.",
+            State::Failed => "It is not retried until you say so.",
         }
     }
 }
@@ -329,16 +352,19 @@ fn channel(View { channel, channels, next, .. }: &View, csrf: &str) -> Markup {
                 dt { "Follows" } dd { span.v { (channel) } }
                 @if let Some(next) = next { dt { "Next minor" } dd { span.v { (next) } } }
             }
-            p.soft { "A cluster never enters the next minor by itself. Ask what another channel would tell this cluster before you follow it." }
+            @if let Some(next) = next {
+                p.soft {
+                    "The next minor is for you to enter: the agent never changes the channel. It has a gate, which only lets in clusters that are far enough in this minor. Whether this cluster is, and which release it must install first, says this button:"
+                }
+                (order("ask", csrf, &format!("Ask about {next}"), false, &html! { input type="hidden" name="channel" value=(next); }))
+            } @else {
+                p.soft { "The agent never changes the channel. Ask what another one would tell this cluster before you follow it." }
+            }
+            @let others: Vec<_> = channels.iter().filter(|other| next.as_ref() != Some(other)).collect();
             @if channels.is_empty() { p.soft { "The first check finds out which channels there are." } }
-            @else {
+            @else if !others.is_empty() {
                 (order("ask", csrf, "Ask", false, &html! {
-                    label {
-                        "Another channel"
-                        select name="channel" {
-                            @for other in channels { option selected[next.as_ref() == Some(other)] { (other) } }
-                        }
-                    }
+                    label { "Another channel" select name="channel" { @for other in others { option { (other) } } } }
                 }))
             }
         }
@@ -367,30 +393,6 @@ fn settings(view: &View, csrf: &str) -> Markup {
                 @if let Some(expires) = expires { dt { "Advice expires" } dd { (until(*expires)) } }
             }
             (order("approval", csrf, label, false, &html! { input type="hidden" name="approval" value=(to); }))
-        }
-    }
-}
-
-fn past(Entry { at, from, version, failure }: &Entry) -> Markup {
-    html! {
-        span.when { (time(*at)) }
-        div {
-            @match (failure, version) {
-                (None, Some(version)) => p {
-                    "Updated " @if let Some(from) = from { "from " span.v { (from) } " " } "to " span.v { (version) }
-                },
-                (Some((kind, reason)), Some(version)) => {
-                    p { (mark(Mark::Stop, "Failed")) " to update to " span.v { (version) } }
-                    p { (sentence(reason)) }
-                    p.soft.small { code { (kind) } }
-                }
-                (Some((kind, reason)), None) => {
-                    p { (mark(Mark::Stop, "Check failed")) }
-                    p { (sentence(reason)) }
-                    p.soft.small { code { (kind) } }
-                }
-                (None, None) => {}
-            }
         }
     }
 }

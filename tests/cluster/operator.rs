@@ -80,6 +80,15 @@ fn an_operator_updates_a_cluster_with_its_page() {
     assert_eq!(desk.read("version"), TO);
     let history = visitor.page();
     assert!(history.contains("Updated") && history.contains(FROM), "{history}");
+    for order in ["Updates paused on this page: the canary is ill", "Updates resumed on this page"] {
+        assert!(history.contains(order), "{order}: {history}");
+    }
+    assert!(history.contains(&format!("Approved <span class=\"v\">{TO}</span> on this page")), "{history}");
+    desk.run(&["cluster", "pause", "c"]);
+    desk.run(&["cluster", "resume", "c"]);
+    let history = visitor.page();
+    let resumed = history.split("Updates resumed ").nth(1).and_then(|rest| rest.split('<').next());
+    assert!(resumed.is_some_and(|by| by.ends_with("with a command")), "{history}");
 
     let asked = visitor.press("ask", &[("channel", "1.9-production")]);
     assert!(asked.contains("Follow 1.9-production"), "{asked}");

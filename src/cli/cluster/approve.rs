@@ -27,7 +27,7 @@ pub struct Args {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let Args { name, version } = args;
     let folder = known(workspace, name)?;
-    let cluster = orders::approve(&folder, version).map_err(|error| {
+    let cluster = orders::approve(&folder, &workspace.clock(), super::by(), version).map_err(|error| {
         let ApproveError::NotAdvised(target) = &error else { return error.into() };
         let check = format!("check again: `tidegate cluster check {name}`");
         let hint = match target {

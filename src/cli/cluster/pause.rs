@@ -35,7 +35,7 @@ pub fn pause(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     let folder = known(workspace, &args.name)?;
-    let has_changed = orders::pause(&folder, &workspace.clock(), args.reason.clone(), || {
+    let has_changed = orders::pause(&folder, &workspace.clock(), super::by(), args.reason.clone(), || {
         terminal.note("note: stopping the `--apply` of an agent that was killed");
     })?;
     show(&args.name, if has_changed { "paused" } else { "unchanged" }, terminal)
@@ -46,6 +46,6 @@ pub fn resume(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let has_changed = orders::resume(&known(workspace, &args.name)?)?;
+    let has_changed = orders::resume(&known(workspace, &args.name)?, &workspace.clock(), super::by())?;
     show(&args.name, if has_changed { "resumed" } else { "unchanged" }, terminal)
 }

@@ -13,6 +13,7 @@ use super::view::view;
 use crate::clock::SharedClock;
 use crate::cluster::Refusal;
 use crate::cluster::folder::{Approval, Folder};
+use crate::cluster::record::By;
 use crate::cluster::{notes, orders};
 use crate::console::cluster::{Outcome, Told};
 use crate::console::{SCRIPT, STYLES, cluster};
@@ -192,7 +193,7 @@ impl Page {
     }
 
     fn page(&self, csrf: &str, told: Option<&Told>) -> Reply {
-        match view(&self.folder) {
+        match view(&self.folder, self.clock.now()) {
             Ok(view) => Reply::Page(200, cluster::cluster(&view, told, csrf).into_string()),
             Err(refusal) => refused(500, "The state cannot be read", &refusal.to_string(), refusal.hint()),
         }
@@ -223,10 +224,12 @@ impl Page {
             "pause" => {
                 let reason: String = fields.reason.trim().chars().take(LONGEST_REASON).collect();
                 let reason = (!reason.is_empty()).then_some(reason);
-                let paused = orders::pause(folder, &self.clock, reason, || {});
+                let paused = orders::pause(folder, &self.clock, By::Page, reason, || {});
                 paused.map(|_| "updates are paused").map_err(failed("pause"))?
             }
-            "resume" => orders::resume(folder).map(|_| "updates go on").map_err(failed("resume"))?,
+            "resume" => orders::resume(folder, &self.clock, By::Page)
+                .map(|_| "updates go on")
+                .map_err(failed("resume"))?,
             "approval" => {
                 let (approval, text) = match fields.approval.as_str() {
                     "admin" => (Approval::Admin, "from now on, somebody approves each release"),
@@ -244,7 +247,7 @@ impl Page {
 
     fn approve(&self, version: &str) -> Result<Told, String> {
         let version = Version::parse(version).map_err(|error| error.to_string())?;
-        orders::approve(&self.folder, &version)
+        orders::approve(&self.folder, &self.clock, By::Page, &version)
             .map_err(|error| format!("cannot approve `{version}`: {error}"))?;
         Ok(self.told(format!("`{version}` is approved, and the agent applies it"), Outcome::Done))
     }

@@ -2,16 +2,17 @@
 
 use crate::cluster::Refusal;
 use crate::cluster::folder::{Approval, Cluster, Folder, Step};
-use crate::cluster::record::{self, APPLIED};
+use crate::cluster::record::{self, APPLIED, APPROVED, By, PAUSED, RESUMED};
 use crate::cluster::status::StatusBody;
-use crate::console::cluster::{self, Entry, Failure, View};
+use crate::console::cluster::{self, Entry, Failure, Order, View, What};
+use crate::domain::Time;
 use crate::domain::span::Span;
 
 /// Makes the view of a cluster.
 ///
 /// # Errors
 /// When its folder cannot be read.
-pub fn view(folder: &Folder) -> Result<View, Refusal> {
+pub fn view(folder: &Folder, now: Time) -> Result<View, Refusal> {
     let (cluster, StatusBody { metadata, spec, status, .. }) = StatusBody::with_cluster(folder)?;
     let Cluster { config, orders, record } = cluster;
     let failure = record.failure.as_ref().or(record.trouble.as_ref()).zip(status.failure_status);
@@ -23,6 +24,8 @@ pub fn view(folder: &Folder) -> Result<View, Refusal> {
         };
         cluster::Step { name, state: task.state, reason: task.reason }
     });
+    // The agent waits up to a tenth longer, so that clusters do not ask at the same time.
+    let due = Span::of_seconds(config.interval.saturating_add(config.interval / 10)).0;
     let is_at_step = status.since.is_some();
     let others = record.channels.iter().filter(|channel| **channel != config.channel);
     Ok(View {
@@ -45,6 +48,8 @@ pub fn view(folder: &Folder) -> Result<View, Refusal> {
         since: record.since.filter(|_| is_at_step),
         percent: record.progress.as_ref().map(|progress| progress.percent).filter(|_| is_at_step),
         checked: record.checked,
+        // One that has just started waits for up to an interval, too.
+        due: record.checked.and_then(|checked| checked.checked_add_signed(due)).filter(|due| *due > now),
         expires: record.expires,
         interval: Span::of_seconds(config.interval).to_string(),
         notes: status.notes,
@@ -55,8 +60,23 @@ pub fn view(folder: &Folder) -> Result<View, Refusal> {
     })
 }
 
-fn entry(record::Entry { at, kind, from, version, reason }: record::Entry) -> Entry {
-    let failure = (kind != APPLIED).then_some((kind, reason));
+fn entry(record::Entry { at, kind, from, version, reason, by }: record::Entry) -> Entry {
     let [from, version] = [from, version].map(|version| version.map(|version| version.to_string()));
-    Entry { at, from, version, failure }
+    let order = match kind.as_str() {
+        APPROVED => Some(Order::Approve),
+        PAUSED => Some(Order::Pause),
+        RESUMED => Some(Order::Resume),
+        _ => None,
+    };
+    let by = by.map(|by| match by {
+        By::Page => "on this page".to_owned(),
+        By::Command(Some(name)) => format!("by {name}, with a command"),
+        By::Command(None) => "with a command".to_owned(),
+    });
+    let what = match order {
+        Some(order) => What::Ordered { order, reason, by },
+        None if kind == APPLIED => What::Applied(from),
+        None => What::Failed { kind, reason },
+    };
+    Entry { at, version, what }
 }

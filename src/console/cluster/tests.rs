@@ -21,6 +21,7 @@ fn view(state: State) -> View {
         since: Some(at),
         percent: Some(40),
         checked: Some(at),
+        due: Some(at),
         expires: Some(at),
         interval: hostile(),
         notes: vec![hostile()],
@@ -28,9 +29,14 @@ fn view(state: State) -> View {
         channels: vec![hostile()],
         next: Some(hostile()),
         history: vec![
-            Entry { at, from: Some(hostile()), version: Some(hostile()), failure: None },
-            Entry { at, from: None, version: Some(hostile()), failure: Some((hostile(), hostile())) },
-            Entry { at, from: None, version: None, failure: Some((hostile(), hostile())) },
+            Entry { at, version: Some(hostile()), what: What::Applied(Some(hostile())) },
+            Entry { at, version: Some(hostile()), what: What::Failed { kind: hostile(), reason: hostile() } },
+            Entry { at, version: None, what: What::Failed { kind: hostile(), reason: hostile() } },
+            Entry {
+                at,
+                version: Some(hostile()),
+                what: What::Ordered { order: Order::Approve, reason: hostile(), by: Some(hostile()) },
+            },
         ],
     }
 }
@@ -82,4 +88,36 @@ fn a_check_that_failed_is_checked_again_and_not_retried() {
     view.failure.as_mut().unwrap().hint = None;
     let page = cluster(&view, None, "TOKEN").0;
     assert!(page.contains("action=\"check\"") && !page.contains("action=\"retry\""), "{page}");
+}
+
+#[test]
+fn each_state_says_what_comes_next() {
+    for (state, can_apply, is_automatic, said) in [
+        (State::UpToDate, true, true, "A new release is applied by itself"),
+        (State::UpToDate, true, false, "A new release waits here until you start it"),
+        (State::UpToDate, false, true, "it only reports a new release"),
+        (State::UpToDate, true, true, "The agent checks again by"),
+        (State::UpdateAvailable, true, false, "Nothing happens until you start it"),
+        (State::UpdateAvailable, true, true, "The agent applies it by itself"),
+        (State::UpdateAvailable, false, true, "it only reports a new release"),
+        (State::Paused, true, true, "Nothing is applied until you resume updates"),
+        (State::Failed, true, false, "It is not retried until you say so"),
+    ] {
+        let page = cluster(&View { can_apply, is_automatic, ..view(state) }, None, "TOKEN").0;
+        assert!(page.contains(said), "{state:?}: {said}: {page}");
+    }
+}
+
+#[test]
+fn the_next_minor_has_a_button_of_its_own() {
+    let next = |next: Option<&str>| View {
+        channels: vec!["1.9-production".to_owned(), "1.7-production".to_owned()],
+        next: next.map(str::to_owned),
+        ..view(State::UpToDate)
+    };
+    let page = cluster(&next(Some("1.9-production")), None, "TOKEN").0;
+    assert!(page.contains(">Ask about 1.9-production</button>") && page.contains("gate"), "{page}");
+    assert!(!page.contains("<option>1.9") && page.contains("<option>1.7"), "{page}");
+    let page = cluster(&next(None), None, "TOKEN").0;
+    assert!(!page.contains("Ask about") && page.contains("<option>1.9"), "{page}");
 }
