@@ -111,6 +111,8 @@ pub enum Rule {
     SeveralLines,
     /// A string must not change how a terminal shows the text around it.
     ControlCharacter,
+    /// The name of a component or a link must be one that every reader of signed documents sorts alike.
+    NotALabel(String),
     /// A link must be the address of a web page.
     NotALink(String),
     /// An architecture must have a name like `amd64`.

@@ -10,6 +10,8 @@ use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::domain::rules::text::is_key;
+
 /// The largest whole number that JavaScript and older versions of `jq` represent exactly.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 
@@ -60,16 +62,9 @@ fn check(value: &Value) -> Result<(), CanonicalError> {
         }
         Value::Array(items) => items.iter().try_for_each(check),
         Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
-            if is_name(name) { check(value) } else { Err(CanonicalError::Name(name.clone())) }
+            if is_key(name) { check(value) } else { Err(CanonicalError::Name(name.clone())) }
         }),
     }
-}
-
-/// Whether a string can be a key in signed documents, such as the name of a component or a link. Some
-/// readers sort keys with their quotes and escapes, others without. As long as no key contains a space,
-/// `!`, `"` or `\`, both orders are the same.
-pub fn is_name(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))
 }
 
 /// Why bytes are not a strict JSON document.

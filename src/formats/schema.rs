@@ -95,7 +95,7 @@ fn form(form: &Form) -> Map<String, Value> {
         Form::Map(value) => map(json!({
             "type": "object",
             "additionalProperties": self::form(value),
-            "propertyNames": {"minLength": 1},
+            "propertyNames": {"minLength": 1, "maxLength": rules::LINE, "pattern": r"^[#-\[\]-~]+$"},
         })),
         Form::Shape(shape) => object(shape),
     }

@@ -19,6 +19,10 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
         ),
         Rule::SeveralLines => ("the text has several lines".to_owned(), "write it on one line"),
         Rule::ControlCharacter => ("the text has a control character".to_owned(), "remove it"),
+        Rule::NotALabel(text) => (
+            format!("`{text}` is not a name for a component or a link"),
+            "write it like `release-notes`: a name in signed documents has ASCII only, and no space, `!`, `\"` or `\\`",
+        ),
         Rule::NotALink(text) => (format!("`{text}` is not a web address"), "begin it with `https://`"),
         Rule::NotAnArch(text) => {
             (format!("`{text}` is not an architecture"), "use a name like `amd64` or `x86_64`")

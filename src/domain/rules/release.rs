@@ -73,10 +73,10 @@ fn texts(release: &Release, report: &mut impl FnMut(Part, Rule)) {
         check(Part::Text("summary"), text::line(summary, text::LINE));
     }
     for (name, link) in release.links.iter() {
-        check(Part::Text("links"), text::line(name, text::LINE).or_else(|| text::link(link)));
+        check(Part::Text("links"), text::label(name).or_else(|| text::link(link)));
     }
     for (name, component) in release.components.iter() {
-        let broken = text::line(name, text::LINE).or_else(|| text::line(component, text::LINE));
+        let broken = text::label(name).or_else(|| text::line(component, text::LINE));
         check(Part::Text("components"), broken);
     }
     for (place, payload) in release.payloads.iter().enumerate() {

@@ -192,6 +192,12 @@ fn the_rules_of_what_a_release_is() {
         at(Part::Text("links")),
         Rule::NotALink(link.to_owned()),
     );
+    for bad in ["release notes", "\"notes\"", "a\\b", "wow!", "größe"] {
+        let labels = |text: &str| [(bad.to_owned(), text.to_owned())].into();
+        let rule = || Rule::NotALabel(bad.to_owned());
+        check([with(|one| one.components = labels("3.1"))], at(Part::Text("components")), rule());
+        check([with(|one| one.links = labels("https://example.com/"))], at(Part::Text("links")), rule());
+    }
     let empty = || " ".to_owned();
     check([with(|one| one.summary = Some(empty()))], at(Part::Text("summary")), Rule::EmptyText);
     check(

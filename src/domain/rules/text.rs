@@ -40,6 +40,17 @@ pub fn lines(text: &str, most: usize) -> Option<Rule> {
     (!plain && text.chars().any(|c| is_unprintable(c) && c != '\n')).then_some(Rule::ControlCharacter)
 }
 
+/// Checks the name of a component or a link, which becomes a key in signed documents.
+pub fn label(text: &str) -> Option<Rule> {
+    line(text, LINE).or_else(|| (!is_key(text)).then(|| Rule::NotALabel(text.to_owned())))
+}
+
+/// Whether a string can be a key in signed documents. Some readers sort keys with their quotes and escapes, others
+/// without. As long as no key contains a space, `!`, `"` or `\`, both orders are the same.
+pub fn is_key(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))
+}
+
 /// Checks the address of a web page.
 pub fn link(text: &str) -> Option<Rule> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));

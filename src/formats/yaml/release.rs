@@ -110,7 +110,7 @@ fn labels(
     read: impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String>,
 ) -> Option<Labels> {
     let entries = map(node, faults, |key, value, faults| {
-        let name = scalar::line(text::LINE)(key, faults);
+        let name = scalar::label(key, faults);
         Some((name?, read(value, faults)?))
     })?;
     Some(entries.into_iter().collect())

@@ -175,6 +175,11 @@ pub(super) fn lines(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Optio
     move |node, faults| ruled_text(node, faults, |text| rules::lines(text, most))
 }
 
+/// Reads the name of a component or a link.
+pub(super) fn label(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    ruled_text(node, faults, rules::label)
+}
+
 /// Reads the address of a page.
 pub(super) fn link(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
     ruled_text(node, faults, rules::link)
