@@ -1,6 +1,5 @@
 //! Versions: `SemVer` 2.0.0 precedence, extended to a total order.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -63,8 +62,13 @@ impl Version {
     /// # Errors
     /// See [`Version::parse`].
     pub fn parse_query(text: &str) -> Result<Self, VersionError> {
-        let text = if text.contains(' ') { Cow::Owned(text.replace(' ', "+")) } else { Cow::Borrowed(text) };
-        Self::parse(&text)
+        if text.contains(' ')
+            && let Ok(version) = Self::parse(&text.replace(' ', "+"))
+        {
+            return Ok(version);
+        }
+        // An error shows the text as it was asked for.
+        Self::parse(text)
     }
 
     /// The version without its leading `v`, which is not part of its identity.
@@ -217,6 +221,8 @@ mod tests {
     fn a_space_in_a_query_stands_for_a_plus() {
         assert_eq!(Version::parse_query("1.8.4 rke2r1"), Ok(v("1.8.4+rke2r1")));
         assert!(Version::parse("1.8.4 rke2r1").is_err());
+        let said = Version::parse_query("1.8.4 and more").unwrap_err().to_string();
+        assert!(said.starts_with("`1.8.4 and more` is not a version"), "{said}");
     }
 
     #[test]
