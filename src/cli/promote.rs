@@ -354,7 +354,7 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
         {
             let targets = if *manifest == ManifestState::Undelegated { " --targets-key FILE" } else { "" };
             format!(
-                "anyone with a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE{targets}`"
+                "a keeper of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE{targets}`"
             )
         }
         _ => words::gate_remedy(gate, version)?.to_string(),

@@ -128,7 +128,10 @@ fn stuck(coming: &Coming<'_>, follows: &str) -> String {
             ("it comes", format!("`{version}` {}", held(hold)), coming.gate)
         }
         (None, obstacle) => {
-            let place = if through.as_str() == follows {
+            // What cannot be served may have entered long ago.
+            let is_withheld =
+                |gate: &Gate<'_>| matches!(gate.fact, Fact::Payload { .. } | Fact::Signed { .. });
+            let place = if through.as_str() == follows || obstacle.as_ref().is_some_and(is_withheld) {
                 format!("is not on offer in `{through}`")
             } else {
                 format!("must enter `{through}` first")

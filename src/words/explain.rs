@@ -9,8 +9,9 @@ use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Stage;
 use crate::domain::not_promoting::NotPromoting;
-use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict};
+use crate::domain::promotion::{Decision, Fact, Gate, GateState, SoakEnd, Verdict};
 use crate::domain::release::SCHEDULE;
+use crate::domain::span::Span;
 use crate::domain::{Time, rfc3339};
 
 /// Returns one sentence: where the release is, what comes next, and, if it is not on offer, why.
@@ -93,11 +94,34 @@ fn going(explanation: &Explanation<'_>, decision: &Decision<'_>, here: &str) -> 
             let blocking = decision.gates.iter().filter(|gate| gate.state == GateState::Blocks);
             let why: Vec<String> = blocking.map(gate).collect();
             let then = afterwards(explanation, decision);
+            let stays =
+                decision.gates.iter().find_map(|gate| if_it_stays(gate, decision)).unwrap_or_default();
             format!(
-                "{here} and will not enter `{next}` until somebody acts, and then {then}: {}",
+                "{here} and will not enter `{next}` until somebody acts, and then {then}: {}{stays}",
                 why.join("; ")
             )
         }
+    }
+}
+
+/// Says what a hold or a pause means as long as nobody ends it.
+fn if_it_stays(gate: &Gate<'_>, decision: &Decision<'_>) -> Option<String> {
+    let blocks = gate.state == GateState::Blocks;
+    match gate.fact {
+        Fact::Hold { .. } if blocks => {
+            let soak = decision.gates.iter().find_map(|gate| match gate.fact {
+                Fact::Soak { since, ends: SoakEnd::At { .. }, .. } => Some(since),
+                _ => None,
+            });
+            let counts = soak.map(|since| {
+                format!("; the hold does not stop its soak, which counts from {}", rfc3339(since))
+            });
+            Some(format!("{}; a release that stays held is never late", counts.unwrap_or_default()))
+        }
+        Fact::Paused { channel, .. } if blocks => {
+            Some(format!("; as long as that stays so, nothing enters `{channel}`"))
+        }
+        _ => None,
     }
 }
 
@@ -110,7 +134,13 @@ fn afterwards(explanation: &Explanation<'_>, decision: &Decision<'_>) -> String 
         return "only after that barrier".to_owned();
     }
     if blocks(|fact| matches!(fact, Fact::Soak { .. })) {
-        return "only after the rest of its soak".to_owned();
+        let rest = decision.gates.iter().find_map(|gate| match gate.fact {
+            Fact::Soak { ends: SoakEnd::Paused { rest, .. }, .. } => {
+                Some(format!(", `{}`", Span(rest).rough()))
+            }
+            _ => None,
+        });
+        return format!("only after the rest of its soak{}", rest.unwrap_or_default());
     }
     match (decision.gates.iter().filter_map(Gate::opens).max(), explanation.not_promoting) {
         (Some(until), _) => format!("at {} at the earliest", rfc3339(until)),

@@ -33,7 +33,7 @@ pub fn gate(gate: &Gate<'_>) -> String {
         Fact::Soak { since, soak, ends, waived } => {
             let (min, since) = (Span(soak.min), rfc3339(since));
             let (due, lost) = match ends {
-                SoakEnd::Paused { channel, pause } => {
+                SoakEnd::Paused { channel, pause, .. } => {
                     return format!(
                         "{skipped}the soak of {min} since {since} stands still: channel `{channel}` has been paused {}",
                         event(pause)
@@ -182,7 +182,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         Fact::Soak { ends: SoakEnd::Paused { channel, .. }, .. } | Fact::Paused { channel, .. } => {
             Remedy::new(
                 RemedyKind::ResumeChannel,
-                "anyone who may change the catalog can end the pause",
+                "a release engineer can end the pause",
                 format!("tidegate channel resume {channel} --reason TEXT"),
             )
         }
@@ -194,13 +194,13 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         }
         Fact::Recorded { ahead: true, .. } => Remedy::new(
             RemedyKind::Redate,
-            "if this machine's clock is right, anyone who may change the catalog can remove the entry",
+            "if this machine's clock is right, a release engineer can remove the entry",
             ahead::command(version),
         ),
         Fact::Yanked { .. } => unyank(version),
         Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
             RemedyKind::Init,
-            "the owner of the catalog can create a root and keys",
+            "a release engineer can create a root and keys",
             "tidegate init --offline-keys DIR".to_owned(),
         ),
         Fact::Signed { manifest: ManifestState::Invalid(fault) }
@@ -208,7 +208,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         {
             Remedy::new(
                 RemedyKind::RestoreTrust,
-                "whoever keeps the catalog can put back what was in `trust/`, from git, a backup or the last publication",
+                "a release engineer can put back what was in `trust/`, from git, a backup or the last publication",
                 "tidegate recover --trust".to_owned(),
             )
         }
@@ -217,21 +217,21 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         {
             Remedy::new(
                 RemedyKind::SignAgain,
-                "anyone with a release key of the line can sign the line's index",
+                "a keeper of a release key of the line can sign the line's index",
                 "tidegate release sign --key FILE".to_owned(),
             )
         }
         Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
             RemedyKind::SignAgain,
-            "whoever changed it can restore the signed version; if the change is intended, anyone with a release key can sign it",
+            "a release engineer can restore the signed version; if the change is intended, a keeper of a release key can sign it",
             sign(),
         ),
         Fact::Signed { manifest: ManifestState::Undelegated } => Remedy::new(
             RemedyKind::Sign,
-            "someone with a release key and, because the line is new, the targets key (both are needed) can sign it",
+            "keepers of a release key and, because the line is new, of the targets key (both are needed) can sign it",
             format!("{} --targets-key FILE", sign()),
         ),
-        Fact::Signed { .. } => Remedy::new(RemedyKind::Sign, "anyone with a release key can sign it", sign()),
+        Fact::Signed { .. } => Remedy::new(RemedyKind::Sign, "a keeper of a release key can sign it", sign()),
         Fact::Payload { payload: PayloadState::Missing { file } | PayloadState::Differs { file, .. } } => {
             Remedy::new(
                 RemedyKind::RestorePayload,
@@ -244,7 +244,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         Fact::Payload { payload: PayloadState::Present } => return None,
         Fact::NotBefore { stage, .. } => Remedy::new(
             RemedyKind::BringForward,
-            "someone with a release key signs an earlier time",
+            "a keeper of a release key signs an earlier time",
             format!("tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE"),
         ),
         Fact::Retired { line, .. } => Remedy::new(
@@ -254,7 +254,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         ),
         Fact::Hold { .. } => Remedy::new(
             RemedyKind::Resume,
-            "anyone who may change the catalog can end the hold",
+            "a release engineer can end the hold",
             format!("tidegate release resume {version} --reason TEXT"),
         ),
         Fact::Order { barrier, .. } => {
@@ -271,7 +271,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
 pub(super) fn unyank(version: &Version) -> Remedy {
     Remedy::new(
         RemedyKind::Unyank,
-        "anyone who may change the catalog can offer it again",
+        "a release engineer can offer it again",
         format!("tidegate release unyank {version} --reason TEXT"),
     )
 }

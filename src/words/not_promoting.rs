@@ -9,7 +9,7 @@ pub fn not_promoting(why: NotPromoting) -> String {
     let mends = |what: &str| format!("the server promotes nothing until its operator mends a fault: {what}");
     match why {
         NotPromoting::Off => {
-            "the server runs with `--promote off`, so somebody must run `tidegate promote`, by hand or in CI"
+            "the server runs with `--promote off`, so a release engineer must run `tidegate promote`, by hand or in CI"
                 .to_owned()
         }
         NotPromoting::Clock(doubt) => format!(

@@ -58,7 +58,7 @@ fn after_redate(decision: &Decision<'_>) -> String {
         None => "is promoted when every other gate is open".to_owned(),
     };
     format!(
-        " (the soak counts as before, and the release {after}); otherwise whoever runs the machine must correct its clock"
+        " (the soak counts as before, and the release {after}); otherwise the machine's operator must correct its clock"
     )
 }
 
@@ -69,7 +69,7 @@ fn replace_barrier(decision: &Decision<'_>) -> Option<Remedy> {
     let by = decision.line.releases.values().find(|release| release.replaces.as_ref() == Some(barrier))?;
     Some(Remedy::new(
         RemedyKind::YankTo,
-        format!("anyone who may change the catalog can let `{}` take the barrier's place", by.version),
+        format!("a release engineer can let `{}` take the barrier's place", by.version),
         format!("tidegate release yank {barrier} --to {} --reason TEXT", by.version),
     ))
 }
@@ -107,7 +107,7 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
         && faulty.is_none()
         && explanation.refused.is_none();
     let promote = is_due.then(|| {
-        let who = "anyone who may change the catalog can promote what is due";
+        let who = "a release engineer can promote what is due";
         Remedy::new(RemedyKind::Promote, who, format!("tidegate promote {version}"))
     });
     let check = explanation.stands_still().map(|refusal| {
@@ -134,7 +134,7 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     // Nothing else helps before what stops all of it has ended.
     let first = withheld.into_iter().chain(faulty).chain(check).chain(higher);
     let stop = explanation.enters_by_itself().then(|| {
-        let who = "anyone who may change the catalog can stop it";
+        let who = "a release engineer can stop it";
         Remedy::new(RemedyKind::Hold, who, format!("tidegate release hold {version} --reason TEXT"))
     });
     once(first.chain(of_decision).chain(promote).chain(stop).chain(entry_remedy(explanation)))
@@ -156,7 +156,7 @@ fn entry_remedy(explanation: &Explanation<'_>) -> Option<Remedy> {
     };
     let from = match entry {
         Some(Step { release, channel: through }) => format!(
-            "`{}`, the highest release of `{through}`: whoever runs such a cluster follows `{through}`, updates to `{}`, and then follows `{channel}`; for a cluster on VERSION",
+            "`{}`, the highest release of `{through}`: the admin of such a cluster follows `{through}`, updates to `{}`, and then follows `{channel}`; for a cluster on VERSION",
             release.version,
             release.version,
             through = through.name()

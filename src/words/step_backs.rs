@@ -56,10 +56,10 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
             yank(version)
         ),
         StepBackKind::Withheld { evidence, .. } if evidence.has_bad_index() => {
-            "restore `trust/` as it was signed; or anyone with a release key can sign the index of the line again: `tidegate release sign --key FILE`".to_owned()
+            "restore `trust/` as it was signed; or a keeper of a release key can sign the index of the line again: `tidegate release sign --key FILE`".to_owned()
         }
         StepBackKind::Withheld { version, evidence } if evidence.payload == PayloadState::Present => format!(
-            "restore `payloads/{version}/release.json` and the release's catalog file as they were signed; if the change is intended, anyone with a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
+            "restore `payloads/{version}/release.json` and the release's catalog file as they were signed; if the change is intended, a keeper of a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
             yank(version)
         ),
         StepBackKind::Withheld { version, .. } => format!(

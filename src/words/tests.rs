@@ -1,6 +1,7 @@
 //! Sentences of each kind, as people read them.
 
 use super::*;
+use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
 use crate::domain::promotion::{Decision, decide, decide_line};
 use crate::domain::release::{PayloadState, Release};
@@ -198,7 +199,7 @@ fn an_answer_says_who_must_do_what_before_a_release_comes() {
         (
             (|next| next.evidence.manifest = ManifestState::Unsigned) as fn(&mut Release),
             &[][..],
-            "`1.8.2` must enter `1.8-preproduction` first: not signed by a release key yet; it comes once the vendor signs it with a release key; then it soaks for 14d, and enters `1.8-production`",
+            "`1.8.2` is not on offer in `1.8-preproduction`: not signed by a release key yet; it comes once the vendor signs it with a release key; then it soaks for 14d, and enters `1.8-production`",
         ),
         (
             |next| next.evidence.manifest = ManifestState::Undelegated,
@@ -309,4 +310,45 @@ fn flags_come_after_each_command_that_is_shown() {
         assert_eq!(with_flags(text, "--state S"), expected);
         assert_eq!(with_flags(text, ""), text);
     }
+}
+
+#[test]
+fn what_a_cluster_needs_first_and_cannot_be_served_is_not_said_to_have_to_enter() {
+    let mut last = release("1.7.9", &["2018-01-01", "2018-01-15"]);
+    last.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+    let seven = line("1.7", None)
+        .with(release("1.7.8", &["2017-12-01", "2017-12-15"]).yanked_at("2018-01-20", None))
+        .with(last);
+    let eight = line("1.8", Some("1.7")).with(release("1.8.1", &["2018-01-01", "2018-01-15"]));
+    let (catalog, now) = (catalog([seven, eight]), t("2018-02-01"));
+    let decisions = decide(&catalog, now);
+    let channel = "1.8-production".parse().unwrap();
+    let own = crate::domain::upgrade::answer(&catalog, &decisions, &channel, &v("1.7.8"), now).unwrap();
+    let told = answer(&own);
+    assert!(
+        told.contains("`1.7.9` is not on offer in `1.7-production`: payload `payload.json` is missing"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_stop_says_what_it_does_to_the_soak_and_what_is_left_after_it() {
+    let mut line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]).held_at("2018-01-05"));
+    let told = |line: &Line, now: &str| {
+        let (line, now) = (line.clone(), t(now));
+        let decisions = decide_line(&line, now);
+        let decision = Some(&decisions[0]);
+        let release = decisions[0].release;
+        let (refused, not_promoting, entry) = (None, None, None);
+        explanation(&Explanation { line: &line, release, now, decision, refused, not_promoting, entry })
+    };
+    let held = told(&line, "2018-01-10");
+    assert!(held.contains("and then at 2018-01-15T00:00:00Z at the earliest: held since"), "{held}");
+    assert!(
+        held.ends_with("the hold does not stop its soak, which counts from 2018-01-01T00:00:00Z; a release that stays held is never late"),
+        "{held}"
+    );
+    line.stages[0].paused = Some(said(t("2018-01-07"), "an outage"));
+    let paused = told(&line, "2018-01-10");
+    assert!(paused.contains("and then only after the rest of its soak, `8d`: "), "{paused}");
 }

@@ -70,8 +70,8 @@ tagged! {
 pub enum SoakEnd<'a> {
     /// It ends at `due`. `lost` is the time until then that does not count.
     At { due: Time, lost: TimeDelta },
-    /// It stands still as long as the channel of the previous stage is paused.
-    Paused { channel: &'a ChannelName, pause: &'a Event },
+    /// It stands still as long as the channel of the previous stage is paused. After that, `rest` is left.
+    Paused { channel: &'a ChannelName, pause: &'a Event, rest: TimeDelta },
     /// It stands still as long as the release is yanked.
     Yanked,
     /// It stands still as long as a payload is missing, which a server has recorded.
@@ -161,7 +161,9 @@ fn soak_end<'a>(
     let is_over = |stop: &Event| !stop.at_once && due <= stop.at;
     match (line.stages[stage].paused(now), release.yanked(now)) {
         (_, Some(yank)) if !is_over(&yank.event) => SoakEnd::Yanked,
-        (Some(pause), _) if !is_over(pause) => SoakEnd::Paused { channel, pause },
+        (Some(pause), _) if !is_over(pause) => {
+            SoakEnd::Paused { channel, pause, rest: due - pause.at.min(now).max(since) }
+        }
         _ if is_missing(release) && release.outage().is_some_and(|outage| outage.from < due) => {
             SoakEnd::Unavailable
         }
