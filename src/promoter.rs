@@ -341,7 +341,8 @@ impl Promoter {
     /// commands that read only the folders.
     fn report(&mut self, status: Status) {
         self.log(&status.degraded);
-        let report = status.report(self.shared.now(&*self.clock));
+        let now = self.shared.now(&*self.clock);
+        let report = status.report(now);
         if !self.stored.as_ref().is_some_and(|stored| stored.says_the_same_as(&report)) {
             let stored = self.setup.state.report(&report);
             if let Err(error) = &stored {
@@ -349,7 +350,7 @@ impl Promoter {
             }
             self.stored = stored.is_ok().then_some(report);
         }
-        self.shared.status.store(Arc::new(status));
+        self.shared.report(status, now);
     }
 
     /// Logs what has gone wrong since the last turn, and what has recovered.

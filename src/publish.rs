@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 
-use crate::console;
+use crate::console::{self, channel::Day};
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
@@ -327,7 +327,7 @@ fn channels<'a>(
         let refusal = decided.refused.get(&line.name);
         let reuse = before.map(|before| &before.updates);
         let updates = channel_updates(catalog, views, channel, refusal, reuse);
-        let page = console::channel::channel(&decided.view(line), index).into_string();
+        let page = console::channel::channel(&decided.view(line), index, Day::Today).into_string();
         let page = page::html(page, before.and_then(|before| before.page.as_ref()));
         documents.push(ChannelDocuments { manifest, updates, page: Some(page) });
     }

@@ -15,6 +15,7 @@ mod gates;
 mod goal;
 mod not_promoting;
 pub mod operations;
+mod problems;
 mod promotions;
 mod remedies;
 pub mod restraints;
@@ -35,6 +36,7 @@ pub use explain::{explanation, explanation_page, nothing_higher, unknown_on_mirr
 pub use gates::{Remedy, RemedyKind, gate, gate_remedy};
 pub use goal::Goal;
 pub use not_promoting::not_promoting;
+pub use problems::{Problem, problem};
 pub use promotions::{PROMOTES, promotion};
 pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};

@@ -8,11 +8,12 @@ use maud::{Markup, PreEscaped, html};
 use super::frame::{Place, page, table};
 use super::freezes::Frozen;
 use super::mark::{Mark, mark};
-use super::text::{at_hour, channel, day, release, said, sentence, until};
+use super::status;
+use super::text::{at_hour, channel, day, hour, release, said, sentence, until};
 use super::track::Track;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
-use crate::domain::degraded::LineRefusal;
+use crate::domain::degraded::{DegradedKind, LineRefusal};
 use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict};
@@ -55,6 +56,8 @@ pub struct LineOnBoard {
     pub on_the_way: usize,
     /// What needs somebody, and since when, if that is known.
     needs: Vec<(Option<Time>, Markup)>,
+    /// What of that makes the server degraded.
+    degraded: Vec<DegradedKind>,
     /// What enters a stage by itself.
     pub coming: Vec<Coming>,
     /// The line's card, or its row in the table if nothing is on its way.
@@ -72,12 +75,12 @@ pub struct Coming {
 }
 
 impl Coming {
-    /// The release, the channel, and the time.
-    pub(super) fn says(&self) -> Markup {
+    /// The release, the channel, and the time. In a forecast, how far that is from now would only confuse.
+    pub(super) fn says(&self, is_forecast: bool) -> Markup {
         let Self { at, version, channel: name, is_promoted } = self;
         html! {
             (release(&version.to_string())) @if *is_promoted { " enters " } @else { " can enter " }
-            (channel(name.as_str())) " at " (at_hour(*at))
+            (channel(name.as_str())) " at " @if is_forecast { (hour(*at)) } @else { (at_hour(*at)) }
         }
     }
 }
@@ -99,11 +102,27 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     let mut needs: Vec<_> = view.refused.map(|why| (None, refused(&line.name, why))).into_iter().collect();
     let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
     needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
-    needs.extend(withheld(view).map(|item| (None, item)));
+    let is_overdue = on_the_way.iter().any(|one| one.overdue);
+    let withheld = withheld(view).map(|item| (None, item));
+    let degraded = [
+        view.refused.map(|_| DegradedKind::LineRefused),
+        withheld.as_ref().filter(|_| view.refused.is_none()).map(|_| DegradedKind::NotOffered),
+        is_overdue.then_some(DegradedKind::PromotionsOverdue),
+    ];
+    let degraded = degraded.into_iter().flatten().collect();
+    needs.extend(withheld);
     needs.extend(on_the_way.iter().filter_map(|one| need(one)));
     let coming = on_the_way.iter().filter_map(|one| coming(view, one)).collect();
     let piece = if on_the_way.is_empty() { row(view) } else { card(view, &on_the_way) };
-    LineOnBoard { line: line.name.clone(), releases, on_the_way: on_the_way.len(), needs, coming, piece }
+    LineOnBoard {
+        line: line.name.clone(),
+        releases,
+        on_the_way: on_the_way.len(),
+        needs,
+        degraded,
+        coming,
+        piece,
+    }
 }
 
 /// What the board says of a line that has nothing to show, because it was refused.
@@ -112,7 +131,8 @@ pub fn unshown(line: &LineName, why: &LineRefusal) -> LineOnBoard {
         tr.line { td { (line) } td { span.soft { "nothing" } } td {} td.state { (mark(Mark::Stop, "Not updated")) } }
     };
     let needs = vec![(None, refused(line, why))];
-    LineOnBoard { line: line.clone(), releases: 0, on_the_way: 0, needs, coming: Vec::new(), piece }
+    let degraded = vec![DegradedKind::LineRefused];
+    LineOnBoard { line: line.clone(), releases: 0, on_the_way: 0, needs, degraded, coming: Vec::new(), piece }
 }
 
 /// Makes the board without the pieces of its lines. It has [`HOLE`]s for the cards and for the rows, in this order.
@@ -132,6 +152,7 @@ pub fn frame(
     let content = html! {
         div {
             h1 { "Board" }
+            (status::note(lines.iter().flat_map(|line| &line.degraded), not_promoting))
             p.soft {
                 (counted(lines.len(), "line")) ", " (counted(releases, "release")) @if has_plans { ", " (on_the_way) " on the way" } ". As of "
                 time datetime=(crate::domain::rfc3339(now)) data-made="" { (super::text::moment(now)) } "."
@@ -152,6 +173,7 @@ pub fn frame(
         @if has_plans { div.two {
             section.card.halt-edge[!needs.is_empty()] aria-labelledby="needs" {
                 h2 #needs { "Needs somebody (" (needs.len()) ")" }
+                p.soft.small { "Releases, channels and lines that go on only once somebody acts. How the server is: " a href="/status" { "Status" } "." }
                 @if needs.is_empty() { p.soft { "Nothing. What is on its way goes on by itself." } }
                 @else { (items(needs.iter().take(ITEMS))) }
                 @if needs.len() > ITEMS {
@@ -166,7 +188,7 @@ pub fn frame(
                 h2 #coming { "Coming (" (coming.len()) ")" }
                 @if coming.is_empty() { p.soft { "Nothing is soaking." } } @else {
                     ul.list {
-                        @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says()) } } }
+                        @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says(false)) } } }
                     }
                 }
                 @if coming.len() > ITEMS { p { a href="/calendar" { "and " (coming.len() - ITEMS) " more" } } }
@@ -177,6 +199,7 @@ pub fn frame(
                 label { "Find a line or a release" input type="search" id="filter" autocomplete="off"; }
             }
         }
+        @if cards > 0 { (legend()) }
         div.stack.lines data-folded=[(cards > UNFOLDED).then_some("")] { (PreEscaped(HOLE.to_string())) }
         @if cards < lines.len() {
             section.card aria-labelledby="quiet" {
@@ -186,9 +209,6 @@ pub fn frame(
         } @else { (PreEscaped(HOLE.to_string())) }
         @if lines.is_empty() {
             section.card { p { "There is no line yet. " code { "tidegate release add" } " makes the first one." } }
-        }
-        @if cards > 0 {
-            p.soft.small { "How to read a track: the bar is the soak so far, the upright line is where it may end, and what is hatched is late." }
         }
     };
     page("Board", Place::Board, &content)
@@ -232,7 +252,7 @@ fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
     html! {
         div {
             p { (channel(stage.channel.as_str())) " is paused: " bdi { (reason) } }
-            p.soft.small { "Anyone who may change the catalog can resume it." }
+            p.soft.small { "A release engineer can end it: " code { "tidegate channel resume " (stage.channel) " --reason TEXT" } }
         }
     }
 }
@@ -323,6 +343,11 @@ fn stage(view: &LineView<'_>, index: usize) -> Markup {
             }
         }
     }
+}
+
+/// How to read the tracks below it.
+pub(super) fn legend() -> Markup {
+    html! { p.soft.small { "A track: the bar is the soak so far, the upright line is where it may end, and what is hatched is late." } }
 }
 
 /// A release on its way: its version, its soak, and what it waits for.
@@ -453,6 +478,7 @@ mod tests {
         one.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
         let page = board(&catalog([line_of("1.8", None).with(one)]), now);
         assert!(page.contains("Needs somebody (1)") && page.contains("is not on offer"), "{page}");
+        assert!(page.contains("Degraded</span>: a release cannot be served. <a href=\"/status\""), "{page}");
         assert!(page.contains("Offers nothing") && !page.contains("Current"), "{page}");
     }
 

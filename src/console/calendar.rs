@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::board::{Coming, LineOnBoard};
 use super::frame::{Place, page};
 use super::freezes::Frozen;
-use super::text::{at_hour, channel, day, release, time};
+use super::text::{channel, day, hour, release, time};
 use crate::domain::foresee::Foreseen;
 use crate::domain::line::Line;
 use crate::domain::policy::Freeze;
@@ -72,7 +72,7 @@ pub fn calendar(
             @for one in days.chunk_by(|one, next| one.at.date_naive() == next.at.date_naive()) {
                 div.day {
                     h3 { (day(one[0].at)) }
-                    ul.plain.columns { @for coming in one { li { (coming.says()) } } }
+                    ul.plain.columns { @for coming in one { li { (coming.says(is_forecast)) } } }
                 }
             }
             @if coming.len() > LISTED { p.small { "and " (coming.len() - LISTED) " more, in " a href="/v1/promotions" { code { "/v1/promotions" } } } }
@@ -119,7 +119,7 @@ fn foreseen(WhatIf { at, foreseen }: &WhatIf) -> Markup {
                     @for one in foreseen.iter().take(LISTED) {
                         li {
                             span.when { (day(one.at)) }
-                            p { (release(&one.version.to_string())) " enters " (channel(one.channel.as_str())) " at " (at_hour(one.at)) }
+                            p { (release(&one.version.to_string())) " enters " (channel(one.channel.as_str())) " at " (hour(one.at)) }
                         }
                     }
                 }

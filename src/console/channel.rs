@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::board::{LineView, track};
+use super::board::{LineView, legend, track};
 use super::frame::{Place, page, table};
 use super::mark::{Mark, mark};
 use super::text::{channel as link, day, release, said, sentence, time};
@@ -17,8 +17,16 @@ use crate::words::counted;
 /// How many releases the page lists, and how many that are on their way.
 const LISTED: usize = 30;
 
+/// For which day a reader may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Day {
+    Today,
+    /// Any day, and the time that was asked for, if one was.
+    Any(Option<Time>),
+}
+
 /// Makes the page of the channel of a stage.
-pub fn channel(view: &LineView<'_>, index: usize) -> Markup {
+pub fn channel(view: &LineView<'_>, index: usize, asks: Day) -> Markup {
     let LineView { line, now, .. } = *view;
     let stage = &line.stages[index];
     let name = stage.channel.as_str();
@@ -39,10 +47,11 @@ pub fn channel(view: &LineView<'_>, index: usize) -> Markup {
             }
             (other_stages(view, index))
         }
-        (ask(name, ""))
+        (ask(name, "", asks))
         @if !coming.is_empty() {
             section.card aria-labelledby="coming" {
                 h2 #coming { "On the way here (" (coming.len()) ")" }
+                (legend())
                 @for one in coming.iter().take(LISTED) { (track(one)) }
                 @if coming.len() > LISTED { p.small { "and " (coming.len() - LISTED) " more, in " a href="/v1/promotions" { code { "/v1/promotions" } } } }
             }
@@ -51,7 +60,11 @@ pub fn channel(view: &LineView<'_>, index: usize) -> Markup {
             h2 #releases { "Releases in this channel (" (entered.len()) ")" }
             @if entered.is_empty() { p.soft { "None yet." } } @else {
                 @let rows = html! { @for one in entered.iter().take(LISTED) { (row(one, latest, index, now)) } };
-                (table(&["Release", "Entered", "Soaked for", "State"], &rows))
+                @let before = index.checked_sub(1).map(|before| format!("Was in {} for", line.stages[before].name));
+                @match &before {
+                    Some(before) => (table(&["Release", "Entered", before, "State"], &rows)),
+                    None => (table(&["Release", "Entered", "State"], &rows)),
+                }
                 @if entered.len() > LISTED {
                     p.small { "and " (entered.len() - LISTED) " older ones, in " a href={ "/v1/channels/" (name) } { code { "/v1/channels/" (name) } } }
                 }
@@ -79,8 +92,9 @@ fn offers(view: &LineView<'_>, index: usize, latest: Option<&Release>) -> Markup
             }
         }
         @if let Some(pause) = stage.paused(now) {
-            p { (mark(Mark::Stop, "Paused")) " since " (time(pause.at)) ": " bdi { (pause.reason) } ". Its clusters wait. "
-                "Anyone who may change the catalog can resume it: " code { "tidegate channel resume " (stage.channel) " --reason TEXT" } }
+            p { (mark(Mark::Stop, "Paused")) " since " (time(pause.at)) ": " bdi { (pause.reason) } ". As long as it stays so, its clusters wait, nothing enters, and what soaks here stands still. "
+                "Once that ends, clusters go on at once, and each soak goes on where it stopped. "
+                "A release engineer can end it: " code { "tidegate channel resume " (stage.channel) " --reason TEXT" } }
         }
         @if let Some(why) = refused {
             p { (mark(Mark::Stop, "Not updated")) " " (sentence(&crate::words::refused_line(line.name.as_str(), why))) }
@@ -110,12 +124,12 @@ fn other_stages(view: &LineView<'_>, index: usize) -> Markup {
 fn row(one: &Release, latest: Option<&Release>, index: usize, now: Time) -> Markup {
     let since = one.entered(index, now).map(|entry| entry.since);
     let before = index.checked_sub(1).and_then(|before| one.entered(before, now)).map(|entry| entry.since);
-    let soaked = since.zip(before).map(|(since, before)| Span(since - before).rough());
+    let stayed = since.zip(before).map(|(since, before)| Span(since - before).rough());
     html! {
         tr {
             td { (release(&one.version.to_string())) }
             td data-head="entered" { @if let Some(since) = since { (day(since)) } }
-            td data-head="soaked for" { @if let Some(soaked) = soaked { (soaked) } }
+            @if 0 < index { td data-head="after" { @if let Some(stayed) = stayed { (stayed) } } }
             td.state {
                 @if one.yanked(now).is_some() { (mark(Mark::Stop, "Yanked")) }
                 @else if Gate::withholding(one, now).is_some() { (mark(Mark::Stop, "Not on offer")) }
@@ -128,12 +142,15 @@ fn row(one: &Release, latest: Option<&Release>, index: usize, now: Time) -> Mark
 }
 
 /// The form that asks as a cluster.
-fn ask(name: &str, version: &str) -> Markup {
+fn ask(name: &str, version: &str, asks: Day) -> Markup {
     html! {
         section.card aria-labelledby="ask" {
             h2 #ask { "What would a cluster be told?" }
             form.ask method="get" action={ "/channels/" (name) } {
                 label { "It runs" input name="version" value=(version) size="24" required autocomplete="off" placeholder="1.8.4-tectonic.1"; }
+                @if let Day::Any(at) = asks {
+                    label { "On which day (UTC; empty for now)" input type="date" name="at" value=[at.map(|at| at.date_naive().to_string())]; }
+                }
                 button { "Ask" }
             }
         }
@@ -209,12 +226,19 @@ fn advice(told: &Told) -> Markup {
 }
 
 /// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
-pub fn told(name: &str, version: &str, told: &Told, way: &Way) -> Markup {
+pub fn told(name: &str, version: &str, (told, way): (&Told, &Way), asks: Day) -> Markup {
     let steps = &way.steps;
+    let at = match asks {
+        Day::Today => None,
+        Day::Any(at) => at,
+    };
     let content = html! {
         div {
             p.soft.small { a href="/" { "Board" } " / " (link(name)) }
-            h1 { "A cluster on " span.v { (version) } }
+            h1 { "A cluster on " span.v { (version) } @if let Some(at) = at { ", on " (day(at)) } }
+            @if let Some(at) = at {
+                p.note { (mark(Mark::Wait, "Forecast")) " for " (time(at)) ", if nobody acts until then. What it calls coming comes after that." }
+            }
             p.say { (advice(told)) }
         }
         @if !steps.is_empty() {
@@ -226,11 +250,11 @@ pub fn told(name: &str, version: &str, told: &Told, way: &Way) -> Markup {
                         li { div { span.small.soft { (said(&step.channel)) } (release(&step.version)) } }
                     }
                 }
-                p.soft.small { "As things stand now. No step can be left out: each is the newest release that the one before it may take." }
+                p.soft.small { @if at.is_some() { "As things will stand then. " } @else { "As things stand now. " } "No step can be left out: each is the newest release that the one before it may take." }
                 @if let Some(then) = &way.then { p { "Then: " (advice(then)) } }
             }
         }
-        (ask(name, version))
+        (ask(name, version, asks))
     };
     page(&format!("A cluster on {version}"), Place::Inner, &content)
 }

@@ -49,13 +49,31 @@
     });
   };
 
-  // The number of problems, beside the way to the page that has them.
-  const health = async () => {
+  // How many kinds of problems there are, beside the way to the page that has them.
+  const label = (count) => {
     const link = document.querySelector('nav a[href="/status"]');
-    if (!link) return;
+    if (link) link.textContent = count ? `Status: ${count} degraded` : "Status";
+  };
+  const health = async () => {
+    if (!document.querySelector('nav a[href="/status"]')) return;
     const reply = await fetch("/readyz").catch(() => undefined);
     const { degraded = [] } = (await reply?.json().catch(() => undefined)) ?? {};
-    link.textContent = degraded.length ? `Status (${degraded.length})` : "Status";
+    label(new Set(degraded.map(({ kind }) => kind)).size);
+  };
+
+  // What is degraded now. The page has what was known when it was made.
+  let problems;
+  const note = () => {
+    const place = document.getElementById("degraded");
+    if (!problems || !place) return;
+    label(problems.length);
+    place.replaceChildren();
+    if (!problems.length) return;
+    const [line, word, link] = ["p", "b", "a"].map((name) => document.createElement(name));
+    [line.className, word.className, word.textContent] = ["note", "halt", "Degraded"];
+    [link.href, link.textContent] = ["/status", "Status"];
+    line.append(word, `: ${problems.join(", ")}. `, link);
+    place.append(line);
   };
 
   const closed = () =>
@@ -74,6 +92,7 @@
     for (const one of document.querySelectorAll("details"))
       if (folded.includes(one.querySelector("h2")?.textContent)) one.open = false;
     filter();
+    note();
     tick();
   };
 
@@ -82,9 +101,14 @@
     if (how === "clock") setInterval(renew, 30000);
     if (!how || how === "clock") return;
     let seen;
-    new EventSource(how).addEventListener("published", ({ lastEventId }) => {
+    const events = new EventSource(how);
+    events.addEventListener("published", ({ lastEventId }) => {
       if (seen !== undefined && seen !== lastEventId) renew();
       seen = lastEventId;
+    });
+    events.addEventListener("degraded", ({ data }) => {
+      problems = JSON.parse(data);
+      note();
     });
   };
 

@@ -1,5 +1,7 @@
 //! History: what has happened, when and why.
 
+use std::borrow::Cow;
+
 use atom_syndication::{Entry, Feed, Link, Person, Text};
 use maud::{Markup, html};
 
@@ -9,6 +11,7 @@ use super::text::{channel, day, moment, release, time};
 use crate::domain::Time;
 use crate::domain::history::{Happened, What};
 use crate::domain::release::SCHEDULE;
+use crate::domain::soak_record;
 
 /// How many items a page and the feed list.
 pub const LISTED: usize = 100;
@@ -88,6 +91,17 @@ fn by(one: &Happened<'_>, names: bool) -> Option<String> {
     (names && !one.by.is_empty() && one.by != SCHEDULE).then(|| format!("by {}", one.by))
 }
 
+/// Why it was done. What the schedule records is the soak that was asked for, and not how long the release stayed.
+fn reason<'a>(one: &Happened<'a>) -> Option<Cow<'a, str>> {
+    let reason = one.reason?;
+    let soak = Some(reason).filter(|_| one.by == SCHEDULE).and_then(soak_record::read);
+    Some(
+        soak.map_or(Cow::Borrowed(reason), |soak| {
+            format!("by itself, after a soak of {soak} at least").into()
+        }),
+    )
+}
+
 /// Makes the history page. `all` has what the filter wants, the latest first. `is_known` is false if no catalog was
 /// read: right after a start, and on a mirror.
 pub fn history(all: &[Happened<'_>], filter: &Filter, names: bool, is_known: bool) -> Markup {
@@ -128,7 +142,7 @@ pub fn history(all: &[Happened<'_>], filter: &Filter, names: bool, is_known: boo
 pub(super) fn item(one: &Happened<'_>, names: bool) -> Markup {
     html! {
         p { (linked(one)) @if let Some(by) = by(one, names) { ", " (by) } }
-        @if let Some(reason) = one.reason { p.soft.small { (reason) } }
+        @if let Some(reason) = reason(one) { p.soft.small { (reason) } }
     }
 }
 
@@ -180,7 +194,7 @@ pub fn feed(all: &[Happened<'_>], names: bool, now: Time) -> String {
     let stamp = |at: Time| at.fixed_offset();
     let link = |path: &str| Link { href: path.to_owned(), ..Link::default() };
     let entries = all.iter().take(LISTED).map(|one| {
-        let reason = one.reason.unwrap_or_default();
+        let reason = reason(one).unwrap_or_default();
         let by = by(one, names).map(|by| format!(" ({by})")).unwrap_or_default();
         let summary = format!("{reason}{by}");
         Entry {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::frame::{Place, page, table};
 use super::history;
 use super::mark::{Mark, mark};
-use super::text::{channel, link, said, sentence, time};
+use super::text::{channel, day, link, said, sentence, time};
 use crate::domain::Time;
 use crate::domain::history::Happened;
 use crate::words::counted;
@@ -26,6 +27,9 @@ pub struct Explained {
     pub message: String,
     pub entered: Vec<Entered>,
     pub next: Option<Next>,
+    /// There if a payload or a signature is missing, so that no stage offers the release.
+    #[serde(default)]
+    pub withheld: Option<IgnoredAny>,
     pub remedies: Vec<String>,
     #[serde(default)]
     pub commands: Vec<Command>,
@@ -125,6 +129,7 @@ pub fn release_page(
             h1.v { (explained.version) }
             p.say { (state(explained)) " " (sentence(&explained.message)) }
             @if let Some(summary) = summary { p dir="auto" { (summary) } }
+            (stages(explained))
             @if explained.urgency == "security" { p { (mark(Mark::Stop, "Security release")) ": a shorter soak may apply." } }
             @if contents.is_some_and(|contents| contents.barrier) { p { "A barrier: no cluster may skip it." } }
         }
@@ -138,8 +143,9 @@ pub fn release_page(
     page(&explained.version, Place::Inner, &content)
 }
 
-/// The state of a release, in a word.
+/// The state of a release, in a word or two: whether it is on offer at all, and whether it goes on.
 fn state(explained: &Explained) -> Markup {
+    let withheld = explained.withheld.map(|_| mark(Mark::Stop, "Not on offer"));
     let is_held = || {
         explained
             .next
@@ -148,7 +154,8 @@ fn state(explained: &Explained) -> Markup {
             .any(|gate| gate.gate == "hold" && gate.state == "blocks")
     };
     let is_overdue = explained.next.as_ref().is_some_and(|next| next.overdue);
-    match explained.state.as_str() {
+    let goes_on = match explained.state.as_str() {
+        "promoted" if withheld.is_some() => html! {},
         "promoted" => mark(Mark::Go, "Released"),
         "due" => mark(Mark::Go, "Due"),
         "waiting" if is_overdue => mark(Mark::Stop, "Overdue"),
@@ -157,6 +164,21 @@ fn state(explained: &Explained) -> Markup {
         "blocked" => mark(Mark::Stop, "Blocked"),
         "yanked" => mark(Mark::Stop, "Yanked"),
         _ => html! {},
+    };
+    html! { @if let Some(withheld) = withheld { (withheld) " " } (goes_on) }
+}
+
+/// The stages that the release has entered, each with what is true there now.
+fn stages(Explained { entered, withheld, state, .. }: &Explained) -> Markup {
+    let (sign, word) = match (state.as_str(), withheld) {
+        ("yanked", _) => (Mark::Stop, "Yanked"),
+        (_, Some(_)) => (Mark::Stop, "Not on offer"),
+        (_, None) => (Mark::Go, "On offer"),
+    };
+    html! {
+        @if !entered.is_empty() {
+            ul.plain { @for one in entered { li { (mark(sign, word)) " in " (channel(&one.channel)) ", entered " (day(one.since)) } } }
+        }
     }
 }
 
@@ -261,7 +283,7 @@ fn happened(explained: &Explained, records: Option<&Records<'_>>, signed: Option
         section.card aria-labelledby="history" {
             h2 #history { "History" }
             @if all.is_empty() { p.soft { "It has entered no stage yet." } }
-            ul.list { @for (at, item) in &all { li { span.when { (super::text::day(*at)) } div { (item) } } } }
+            ul.list { @for (at, item) in &all { li { span.when { (day(*at)) } div { (item) } } } }
         }
     }
 }
@@ -304,5 +326,30 @@ fn payload_of(version: &str, Payload { file, sha256, size, arch }: &Payload) -> 
             @if let Some(arch) = arch { ", for " (said(arch)) }
         }
         dt { "SHA-256" } dd { code { (sha256) } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_cannot_be_served_is_not_marked_as_released() {
+        let page = |withheld: Option<&str>| {
+            let mut said = serde_json::json!({
+                "version": "1.8.4", "line": "1.8", "urgency": "normal", "state": "promoted", "message": "it is here",
+                "entered": [{"channel": "1.8-production", "since": "2018-01-02T00:00:00Z"}],
+                "next": null, "remedies": [],
+            });
+            if let Some(missing) = withheld {
+                said["withheld"] = serde_json::json!({"payload": missing});
+            }
+            release_page(&serde_json::from_value(said).unwrap(), None, None).into_string()
+        };
+        let served = page(None);
+        assert!(served.contains("Released</span>") && served.contains("On offer</span> in"), "{served}");
+        let withheld = page(Some("missing"));
+        assert!(!withheld.contains("Released") && !withheld.contains("On offer"), "{withheld}");
+        assert!(withheld.contains("Not on offer</span> in"), "{withheld}");
     }
 }

@@ -1,24 +1,41 @@
-//! Status: what is wrong, and how fresh the answers are, as a page for a wall.
+//! Status: what is degraded, and how fresh the answers are, as a page for a wall.
+
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
 use super::frame::{Place, page};
 use super::mark::{Mark, mark};
-use super::text::{sentence, until};
+use super::text::{channel, release, sentence, until};
 use crate::domain::Time;
+use crate::domain::degraded::DegradedKind;
 use crate::domain::not_promoting::NotPromoting;
-use crate::words;
+use crate::words::{self, problem};
 
 /// How the server is.
 #[derive(Debug)]
 pub struct Health {
     pub now: Time,
-    /// The kind and the description of each problem.
-    pub degraded: Vec<(&'static str, String)>,
+    pub degraded: Vec<Trouble>,
+    /// Whether the details of what is degraded are for the admin listener only.
+    pub is_brief: bool,
     pub not_promoting: Option<NotPromoting>,
     /// How many releases are due, wait, are blocked and are overdue.
     pub counts: [usize; 4],
     pub publication: Option<Published>,
+}
+
+/// One thing that is degraded.
+#[derive(Debug)]
+pub struct Trouble {
+    pub kind: DegradedKind,
+    /// What it is, and how to mend it, if the reader may know.
+    pub detail: Option<String>,
+    pub since: Option<Time>,
+    /// The channels of the line that is concerned.
+    pub channels: Vec<String>,
+    /// The first release that is concerned.
+    pub release: Option<String>,
 }
 
 /// The publication that is served.
@@ -29,50 +46,95 @@ pub struct Published {
     pub expires: Time,
 }
 
+/// Says on top of a page what is degraded. The script keeps it current.
+pub(super) fn note<'a>(
+    kinds: impl Iterator<Item = &'a DegradedKind>,
+    not_promoting: Option<NotPromoting>,
+) -> Markup {
+    let failing = not_promoting.and_then(|why| match why {
+        NotPromoting::Off => None,
+        NotPromoting::Clock(_) => Some(DegradedKind::ClockUntrusted),
+        NotPromoting::Failing(kind) => Some(kind),
+    });
+    let kinds: BTreeSet<DegradedKind> = kinds.copied().chain(failing).collect();
+    html! {
+        div #degraded {
+            @if !kinds.is_empty() {
+                p.note {
+                    (mark(Mark::Stop, "Degraded")) ": "
+                    @for (place, kind) in kinds.iter().enumerate() { @if place > 0 { ", " } (problem(*kind).title) }
+                    ". " a href="/status" { "Status" }
+                }
+            }
+        }
+    }
+}
+
 /// Makes the page.
 pub fn status(health: &Health) -> Markup {
-    let Health { now, degraded, not_promoting, counts: [due, waiting, blocked, overdue], publication } =
-        health;
-    let is_served = publication.as_ref().is_some_and(|publication| *now < publication.expires);
+    let Health { now, degraded, is_brief, not_promoting, counts, publication } = health;
+    let [due, waiting, blocked, overdue] = counts;
     let content = html! {
         div {
             h1 { "Status" }
-            p.say.big {
-                @if !is_served { (mark(Mark::Stop, "Not ready")) }
-                @else if degraded.is_empty() { (mark(Mark::Go, "All is well")) }
-                @else { (mark(Mark::Stop, &words::counted(degraded.len(), "problem"))) }
+            p.wall {
+                @match publication {
+                    None => (mark(Mark::Stop, "Nothing published")),
+                    Some(publication) if publication.expires <= *now => (mark(Mark::Stop, "Stale")),
+                    Some(_) if degraded.is_empty() => (mark(Mark::Go, "All is well")),
+                    Some(_) => (mark(Mark::Stop, "Degraded")),
+                }
+            }
+            p.say {
+                @match publication {
+                    Some(Published { version, made, expires }) => {
+                        "Publication " (version) " was made " (until(*made)) ". "
+                        @if expires <= now { "Its timestamp expired " (until(*expires)) ", so clusters refuse it." }
+                        @else { "Its timestamp expires " (until(*expires)) "." }
+                    }
+                    None => "Clusters get no answer yet.",
+                }
             }
             @if let Some(why) = not_promoting { p { (sentence(&words::not_promoting(*why))) } }
         }
         @if !degraded.is_empty() {
             section.card.halt-edge aria-labelledby="problems" {
-                h2 #problems { "What is wrong" }
-                ul.plain { @for (kind, what) in degraded { li { p { (sentence(what)) } p.soft.small { code { (kind) } } } } }
+                h2 #problems { "What is degraded" }
+                ul.plain { @for one in degraded { li { (trouble(one)) } } }
+                @if *is_brief {
+                    p.soft.small { "This listener names only the kinds. The details are on the server's admin listener: "
+                        code { "/status" } " and " code { "/readyz" } " there, or " code { "tidegate status" } " on the machine." }
+                }
             }
         }
-        div.two {
-            section.card aria-labelledby="publication" {
-                h2 #publication { "What is served" }
-                @match publication {
-                    Some(publication) => dl.facts {
-                        dt { "Published" } dd { (until(publication.made)) }
-                        dt { "Expires" } dd { (until(publication.expires)) }
-                        dt { "Version" } dd { (publication.version) }
-                    },
-                    None => p { "Nothing yet." },
-                }
+        section.card aria-labelledby="counts" {
+            h2 #counts { "Releases on the way" }
+            dl.facts {
+                dt { "Due" } dd { (due) }
+                dt { "Waiting" } dd { (waiting) }
+                dt { "Blocked" } dd { (blocked) }
+                dt { "Overdue" } dd { (overdue) }
             }
-            section.card aria-labelledby="counts" {
-                h2 #counts { "On the way" }
-                dl.facts {
-                    dt { "Due" } dd { (due) }
-                    dt { "Waiting" } dd { (waiting) }
-                    dt { "Blocked" } dd { (blocked) }
-                    dt { "Overdue" } dd { (overdue) }
-                }
-            }
+            p.small { "What needs somebody is on the " a href="/" { "board" } "." }
         }
         p.soft.small { "For probes, the same is at " a href="/readyz" { code { "/readyz" } } "." }
     };
-    page("Status", Place::Status, &content)
+    page(if degraded.is_empty() { "Status" } else { "Status: degraded" }, Place::Status, &content)
+}
+
+/// What is wrong, what it means for clusters, since when, and who can mend it.
+fn trouble(Trouble { kind, detail, since, channels, release: version }: &Trouble) -> Markup {
+    let words::Problem { title, clusters, who, command } = problem(*kind);
+    html! {
+        h3 { (sentence(title)) }
+        p { (sentence(clusters)) }
+        @if let Some(detail) = detail { p { (sentence(detail)) } }
+        p.soft.small {
+            @if let Some(since) = since { "Known since " (until(*since)) ". " }
+            (sentence(&format!("{who} can mend it; `{command}` says more")))
+            @if let Some(version) = version { " " (release(version)) }
+            @for name in channels { " " (channel(name)) }
+            " " code { (kind.as_str()) }
+        }
+    }
 }

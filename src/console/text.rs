@@ -15,6 +15,11 @@ pub(super) fn day(at: Time) -> Markup {
     html! { time datetime=(rfc3339(at)) { (date(at)) } }
 }
 
+/// The hour of a day that is named beside it.
+pub(super) fn hour(at: Time) -> Markup {
+    html! { time datetime=(rfc3339(at)) { (at.format("%H:%M")) } }
+}
+
 /// The hour of a day that is named beside it, and how far it is from now.
 pub(super) fn at_hour(at: Time) -> Markup {
     html! { time datetime=(rfc3339(at)) data-far="" { (at.format("%H:%M")) } }

@@ -30,12 +30,13 @@ impl Track {
             _ => None,
         });
         let (since, soak, ends) = found?;
-        let lost = match ends {
+        let passed = match ends {
             // What lies ahead of now is not lost yet.
-            SoakEnd::At { lost, .. } => lost.min(decision.now - since),
-            SoakEnd::Paused { .. } | SoakEnd::Yanked | SoakEnd::Unavailable => TimeDelta::zero(),
+            SoakEnd::At { lost, .. } => decision.now - since - lost.min(decision.now - since),
+            SoakEnd::Paused { rest, .. } => soak.min - rest,
+            SoakEnd::Yanked | SoakEnd::Unavailable => decision.now - since,
         };
-        let passed = (decision.now - since - lost).max(TimeDelta::zero());
+        let passed = passed.max(TimeDelta::zero());
         let is_stopped = decision.blocking().is_some();
         Some(Self { since, passed, min: soak.min, max: soak.max, is_stopped })
     }

@@ -18,7 +18,13 @@ pub fn reason(min: TimeDelta) -> String {
 
 /// The soak that an entry records, if any.
 pub fn recorded(entry: &Entry) -> Option<TimeDelta> {
-    Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?).map(|Span(min)| min)
+    read(entry.reason.as_deref()?).map(|Span(min)| min)
+}
+
+/// The soak that a scheduled entry's reason records, if it records one. It is the least that was asked for; the release
+/// may have stayed longer.
+pub fn read(reason: &str) -> Option<Span> {
+    Span::parse(reason.strip_prefix(SOAKED)?)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
         kind: kind.map(ProblemKind::as_str),
         degraded: match ask.listener {
             Listener::All | Listener::Admin => status.degraded.iter().map(DegradedBody::of).collect(),
-            Listener::Public => kinds(&status.degraded),
+            Listener::Public => briefly(&status.degraded),
         },
         promoting: status.promoting && status.not_promoting.is_none(),
         not_promoting: status.not_promoting.map(NotPromotingBody::of),
@@ -101,18 +101,14 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     HttpResponse::build(code).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
 }
 
-/// The kind and the description of each problem, as far as readers of this listener may see them.
-pub(super) fn described(ask: &Ask<'_>, degraded: &[Degraded]) -> Vec<(&'static str, String)> {
-    let bodies = match ask.listener {
-        Listener::All | Listener::Admin => degraded.iter().map(DegradedBody::of).collect(),
-        Listener::Public => kinds(degraded),
-    };
-    bodies.into_iter().map(|body| (body.kind, body.detail)).collect()
-}
-
 /// Each kind of problem once, without its details: these can name files of the machine, and what its system
 /// says about them.
-fn kinds(degraded: &[Degraded]) -> Vec<DegradedBody> {
-    let is_found = |kind: &&DegradedKind| degraded.iter().any(|degraded| degraded.kind() == **kind);
-    DegradedKind::ALL.iter().filter(is_found).map(|kind| DegradedBody::of_kind(*kind)).collect()
+fn briefly(degraded: &[Degraded]) -> Vec<DegradedBody> {
+    kinds(degraded).map(DegradedBody::of_kind).collect()
+}
+
+/// Each kind of problem once.
+pub(super) fn kinds(degraded: &[Degraded]) -> impl Iterator<Item = DegradedKind> {
+    let is_found = |kind: &DegradedKind| degraded.iter().any(|degraded| degraded.kind() == *kind);
+    DegradedKind::ALL.iter().copied().filter(is_found)
 }

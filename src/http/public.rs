@@ -1,6 +1,7 @@
 //! The handlers of the public listener, one file for each resource.
 
 pub mod channels;
+pub mod forecast;
 pub mod pages;
 pub mod payloads;
 pub mod releases;

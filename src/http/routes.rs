@@ -297,7 +297,7 @@ pub static ROUTES: [Route; 25] = [
     Route { pattern: "/", handler: Handler::Now(pages::board_page), id: "board", title: "The board", ..PAGE },
     Route {
         pattern: "/channels/{channel}",
-        handler: Handler::Now(pages::channel),
+        handler: Handler::Later(|ask| Box::pin(pages::channel(ask))),
         id: "channel_page",
         title: "A channel's page, or what the channel would tell a cluster",
         parameters: &[CHANNEL],

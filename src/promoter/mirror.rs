@@ -136,7 +136,7 @@ impl Mirror {
                 status.degraded.push(Degraded::MirrorExpiryNear { expires: publication.expires });
             }
         }
-        self.shared.status.store(Arc::new(status));
+        self.shared.report(status, now);
     }
 }
 

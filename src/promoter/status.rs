@@ -57,6 +57,16 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Shares how the server is. A kind of problem that goes on keeps the time since when it has been known.
+    pub fn report(&self, mut status: Status, now: Time) {
+        let before = self.status.load();
+        let kinds = status.degraded.iter().map(Degraded::kind);
+        status.since = kinds.map(|kind| (kind, before.since.get(&kind).copied().unwrap_or(now))).collect();
+        self.status.store(Arc::new(status));
+    }
+}
+
 /// The name of the online documents in [`Status::expiries`].
 pub const PUBLICATION: &str = "publication";
 
@@ -133,6 +143,8 @@ fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item =
 pub struct Status {
     /// Problems that do not stop the server from serving.
     pub degraded: Vec<Degraded>,
+    /// Since when the server has known of each kind of problem.
+    pub since: BTreeMap<DegradedKind, Time>,
     /// The last time the catalog was read without a fault.
     pub last_good_read: Option<Time>,
     /// How many releases are in each state. Those of refused lines that go no further are blocked.

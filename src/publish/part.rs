@@ -171,7 +171,7 @@ impl Part {
     }
 
     /// The names of its channels, including aliases.
-    pub(super) fn names(&self) -> impl Iterator<Item = &ChannelName> {
+    pub fn names(&self) -> impl Iterator<Item = &ChannelName> {
         let own = self.channels.iter().map(|channel| channel.manifest.signed());
         let own = own.flat_map(|manifest| [&manifest.channel].into_iter().chain(&manifest.aliases));
         own.chain(self.lost.iter().flat_map(|lost| &lost.names))

@@ -10,7 +10,7 @@ use super::roles::Roles;
 use super::served::Served;
 use super::updates::{channel_updates, json, line_updates};
 use super::{Decided, Document, RENEW_AFTER, page, pages, pieces};
-use crate::console;
+use crate::console::{self, channel::Day};
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
@@ -82,7 +82,10 @@ pub fn restore<F: Files + ?Sized>(
             let channel = ChannelRef { line, index };
             let Some(manifest) = manifests.remove(channel.name()) else { continue };
             let updates = channel_updates(&catalog, &views, channel, None, None);
-            let page = page::html(console::channel::channel(&decided.view(line), index).into_string(), None);
+            let page = page::html(
+                console::channel::channel(&decided.view(line), index, Day::Today).into_string(),
+                None,
+            );
             let manifest = Served::new(manifest, None);
             part.channels.push(ChannelDocuments { manifest, updates, page: Some(page) });
         }

@@ -13,9 +13,12 @@ use super::files;
 type Shown = (String, bool);
 
 /// The commands of a text: what begins with `tidegate` in backticks, in a line of an example, or in a string of
-/// `words` that is a command alone.
+/// `words` or of a page of the console that is a command alone.
 fn commands(text: &str, path: &Path) -> Vec<Shown> {
     let is_page = path.extension().is_some_and(|end| end == "md");
+    // The repository may be in a folder of any name.
+    let room = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path);
+    let is_for_people = ["src/words", "src/console"].iter().any(|own| room.starts_with(own));
     // An example or a string that goes on in the next line, and a quote in a string.
     let lines = text.replace("\\\\\n", "\\\n").replace("\\\"", "\"");
     let mut parts = lines.split("\\\n");
@@ -26,7 +29,7 @@ fn commands(text: &str, path: &Path) -> Vec<Shown> {
         let margin = before.rsplit('\n').next().unwrap();
         let end: &[char] = match before.chars().next_back() {
             Some('`') => &['`'],
-            Some('"') if path.components().any(|part| part.as_os_str() == "words") => &['"', '`'],
+            Some('"') if is_for_people => &['"', '`'],
             _ if margin.trim_start_matches(['$', '(', ' ']).is_empty() => &['\n', '`'],
             _ => return None,
         };

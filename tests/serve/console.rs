@@ -1,7 +1,7 @@
 //! The console's pages, and who is named on them and beside them.
 
 use crate::place::Place;
-use crate::spawn::{Server, eventually};
+use crate::spawn::{Server, eventually, get};
 
 /// A catalog with a release that ada has moved to production, and one that grace holds.
 fn place() -> Place {
@@ -81,6 +81,20 @@ fn the_calendar_foresees_what_is_promoted_for_those_who_may_ask() {
     let server = Server::ready(place.dir(), &["--admin-listen", "127.0.0.1:0"]);
     let public = String::from_utf8(server.get("/calendar?at=2100-01-01").body).unwrap();
     assert!(!public.contains("Forecast"), "{public}");
+    let page = |address: &str, path| String::from_utf8(get(address, path).body).unwrap();
+    eventually("the catalog is read", || {
+        let channel = page(&server.admin, "/channels/1.8-production");
+        if channel.contains("name=\"at\"") { Ok(()) } else { Err(channel) }
+    });
+    assert!(!page(&server.address, "/channels/1.8-production").contains("name=\"at\""));
+    let ask = "/channels/1.8-production?version=1.8.1&at=2100-01-01";
+    let public = page(&server.address, ask);
+    assert!(public.contains("A cluster on") && !public.contains("Forecast"), "{public}");
+    let admin = page(&server.admin, ask);
+    assert!(admin.contains("Forecast") && admin.contains("href=\"/releases/1.8.3\""), "{admin}");
+    // Operators see names in sentences too, and the public does not.
+    assert!(page(&server.admin, "/releases/1.8.2").contains("by grace: etcd"));
+    assert!(!page(&server.address, "/releases/1.8.2").contains("grace"));
 }
 
 #[test]

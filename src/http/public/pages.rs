@@ -2,35 +2,40 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use chrono::{DateTime, NaiveDate};
+use chrono::DateTime;
 
-use super::{channels, lost, releases};
+use super::{channels, forecast, lost, releases};
 use crate::console::board::{self, LineOnBoard, LineView};
 use crate::console::calendar::{self, WhatIf};
-use crate::console::channel::Told;
+use crate::console::channel::{Day, Told};
 use crate::console::freezes::freezes;
 use crate::console::history::Filter;
 use crate::console::release::{Explained, Manifest, Records};
-use crate::console::status::{Health, Published};
+use crate::console::status::{Health, Published, Trouble};
 use crate::console::{self, frame, history, status};
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
-use crate::domain::foresee::foresee;
+use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::degraded::Degraded;
+use crate::domain::explain::Explanation;
 use crate::domain::history::{Happened, history as of_line, history_of_release};
-use crate::domain::promotion::decide_line;
+use crate::domain::promotion::{decide, decide_line};
+use crate::domain::upgrade::{answer, entry};
 use crate::domain::version::Version;
+use crate::formats::api::{DegradedBody, ExplainBody, UpdateBody};
 use crate::http::ask::{Ask, Find};
 use crate::http::listener::Listener;
+use crate::http::probes::kinds;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::reply::{self, Cache, Prepared};
 use crate::http::url::parameter;
 use crate::publish::Publication;
 use crate::publish::page::Pages;
+use crate::words::problem;
 
 /// The longest text that is searched for.
 const SEARCHED: usize = 200;
@@ -49,34 +54,21 @@ pub fn board_page(ask: &Ask<'_>) -> Answered {
     found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.board), Cache::Minute)))
 }
 
-/// The calendar. Operators, and who tries the demo, may ask about another time.
+/// The calendar.
 pub async fn calendar(ask: &Ask<'_>) -> Answered {
-    let publication = ask.state.shared.publication.load();
-    let is_demo = publication.as_deref().is_some_and(|publication| publication.demo);
-    match ask.state.shared.catalog.load_full() {
-        Some(catalog) if is_demo || ask.listener == Listener::Admin => shown(foreseen(ask, catalog).await),
-        _ => found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.calendar), Cache::Minute))),
+    match forecast::catalog(ask) {
+        Some(catalog) => shown(foreseen(ask, catalog).await),
+        None => {
+            found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.calendar), Cache::Minute)))
+        }
     }
 }
 
-/// How long it may take to foresee what will be promoted.
-const FORESEEING: Duration = Duration::from_secs(2);
-
 /// The calendar as of a time that the reader names.
 async fn foreseen(ask: &Ask<'_>, catalog: Arc<Catalog>) -> Answered {
-    let busy = || {
-        Problem::new(ProblemKind::NotPublished, "another calendar is being made, or this one takes too long")
-            .hint("ask again in a moment, or for an earlier time")
-    };
-    let now = ask.state.now();
-    let day = parameter(ask.request.query_string(), "at")?.filter(|day| !day.is_empty());
-    let at = day.map(|day| end_of(&day)).transpose()?.map(|at| at.max(now));
-    let turn = Arc::clone(&ask.state.foreseeing).try_acquire_owned().map_err(|_| busy())?;
-    let clock = Arc::clone(&ask.state.clock);
-    let page = tokio::task::spawn_blocking(move || {
-        let until = clock.monotonic() + FORESEEING;
-        let then = at.unwrap_or(now);
-        let (catalog, foreseen) = foresee(&catalog, (now, then), || clock.monotonic() < until)?;
+    let at = forecast::day(ask)?;
+    let then = at.unwrap_or_else(|| ask.state.now());
+    let page = forecast::made(ask, catalog, then, move |catalog, foreseen, _| {
         let lines: Vec<LineOnBoard> = catalog
             .lines()
             .map(|line| {
@@ -88,21 +80,9 @@ async fn foreseen(ask: &Ask<'_>, catalog: Arc<Catalog>) -> Answered {
         let freezes = freezes(catalog.lines(), then);
         let windows = calendar::windows(catalog.lines());
         let page = calendar::calendar(&lines, &freezes, &windows, Some(&WhatIf { at, foreseen }), then);
-        drop(turn);
-        Some(page.into_string())
+        Ok(page.into_string())
     });
-    let page = page.await.ok().flatten().ok_or_else(busy)?;
-    Ok(fresh(StatusCode::OK, page))
-}
-
-/// The last second of a day, or a time.
-fn end_of(text: &str) -> Result<Time, Problem> {
-    let day =
-        text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(23, 59, 59)).map(|end| end.and_utc());
-    day.or_else(|| text.parse().ok()).ok_or_else(|| {
-        Problem::new(ProblemKind::BadTime, format!("`{text}` is not a day"))
-            .hint("a day looks like `2026-12-24`")
-    })
+    Ok(fresh(StatusCode::OK, page.await?))
 }
 
 pub fn feed(ask: &Ask<'_>) -> Answered {
@@ -147,17 +127,20 @@ fn fresh(status: StatusCode, page: String) -> HttpResponse {
 }
 
 /// A channel, or what it would tell a cluster.
-pub fn channel(ask: &Ask<'_>) -> Answered {
-    shown(channel_page(ask))
+pub async fn channel(ask: &Ask<'_>) -> Answered {
+    shown(channel_page(ask).await)
 }
 
-fn channel_page(ask: &Ask<'_>) -> Answered {
+async fn channel_page(ask: &Ask<'_>) -> Answered {
     let current = ask.current()?;
     let name = ask.channel()?.map_err(|text| channels::unknown(&current, &text))?;
     let version = parameter(ask.request.query_string(), "version")?;
-    let Some(version) =
-        version.map(|version| version.trim().to_owned()).filter(|version| !version.is_empty())
-    else {
+    let version = version.map(|version| version.trim().to_owned()).filter(|version| !version.is_empty());
+    let catalog = forecast::catalog(ask);
+    let Some(version) = version else {
+        if let Some(page) = catalog.and_then(|catalog| channel_now(ask, &catalog, &name)) {
+            return Ok(fresh(StatusCode::OK, page));
+        }
         return ask.reply(&current, |ask, publication| {
             let name = ask.channel()?.map_err(|text| channels::unknown(publication, &text))?;
             if publication.channel(&name).is_none() {
@@ -169,6 +152,14 @@ fn channel_page(ask: &Ask<'_>) -> Answered {
     current.check_expiry(ask.state.now())?;
     let publication = &*current;
     let version = Version::parse_query(&version)?;
+    let mut day = Day::Today;
+    if let Some(catalog) = catalog {
+        if let Some(at) = forecast::day(ask)? {
+            let page = channel_then(ask, catalog, (name, version), at, publication);
+            return Ok(fresh(StatusCode::OK, page.await?));
+        }
+        day = Day::Any(None);
+    }
     if let Some(line) = publication.lost_on_the_way(&name, &version) {
         return Err(lost(line));
     }
@@ -179,8 +170,50 @@ fn channel_page(ask: &Ask<'_>) -> Answered {
     let version = version.to_string();
     let answer = told(&version).ok_or_else(|| channels::missing(publication, &name))?;
     let way = console::channel::way(name.as_str(), &version, told);
-    let page = console::channel::told(name.as_str(), &version, &answer, &way);
+    let page = console::channel::told(name.as_str(), &version, (&answer, &way), day);
     Ok(fresh(StatusCode::OK, page.into_string()))
+}
+
+/// A channel's page for readers who may see names and ask about another day. `None` if only what was published of it
+/// counts.
+fn channel_now(ask: &Ask<'_>, catalog: &Catalog, name: &ChannelName) -> Option<String> {
+    let ChannelRef { line, index } = catalog.channel(name)?;
+    let (now, not_promoting) = (ask.state.now(), ask.state.shared.status.load().not_promoting);
+    let decisions = &decide_line(line, now);
+    let view = LineView { line, decisions, refused: None, not_promoting, now };
+    let page = || console::channel::channel(&view, index, Day::Any(None)).into_string();
+    (!forecast::is_refused(ask, &line.name)).then(page)
+}
+
+/// What a channel will tell a cluster at another time, and its whole way then.
+async fn channel_then(
+    ask: &Ask<'_>,
+    catalog: Arc<Catalog>,
+    (name, version): (ChannelName, Version),
+    at: Time,
+    publication: &Publication,
+) -> Result<String, Problem> {
+    let Some(ChannelRef { line, .. }) = catalog.channel(&name) else {
+        return Err(channels::missing(publication, &name));
+    };
+    if forecast::is_refused(ask, &line.name) {
+        let detail = format!("line `{}` is not updated, so nobody knows what it will offer", line.name);
+        return Err(Problem::new(ProblemKind::NotPublished, detail).hint("see `/status`"));
+    }
+    let page = forecast::made(ask, catalog, at, move |catalog, _, goes_on| {
+        let decisions = decide(catalog, at);
+        let told = |version: &str| -> Option<Told> {
+            let version = Version::parse(version).ok().filter(|_| goes_on())?;
+            let answer = answer(catalog, &decisions, &name, &version, at)?;
+            serde_json::from_value(serde_json::to_value(UpdateBody::of(&answer)).ok()?).ok()
+        };
+        let version = version.to_string();
+        // Too late is the only way to no answer: the channel is there.
+        let answer = told(&version).ok_or_else(unmade)?;
+        let way = console::channel::way(name.as_str(), &version, told);
+        Ok(console::channel::told(name.as_str(), &version, (&answer, &way), Day::Any(Some(at))).into_string())
+    });
+    page.await
 }
 
 /// A release.
@@ -194,6 +227,7 @@ fn release_page(ask: &Ask<'_>) -> Answered {
         .explain(&version)
         .and_then(|explain| serde_json::from_slice::<Explained>(&explain.identity).ok());
     let explained = explain.ok_or_else(|| releases::missing(&current, &version))?;
+    let explained = explained_with_names(ask, &version).unwrap_or(explained);
     let manifest = current.release(&version);
     let manifest = manifest.and_then(|manifest| serde_json::from_slice::<Manifest>(&manifest.identity).ok());
     let catalog = ask.state.shared.catalog.load();
@@ -207,15 +241,57 @@ fn release_page(ask: &Ask<'_>) -> Answered {
     Ok(fresh(StatusCode::OK, page.into_string()))
 }
 
+/// Where a release is, with the names that the published explanation lacks: for operators. `None` if there are none to
+/// add, or if only what was published of the release counts.
+fn explained_with_names(ask: &Ask<'_>, version: &Version) -> Option<Explained> {
+    let catalog = ask.state.shared.catalog.load();
+    let (line, release) = catalog.as_deref()?.release(version)?;
+    if ask.state.names || ask.listener != Listener::Admin || forecast::is_refused(ask, &line.name) {
+        return None;
+    }
+    let (now, not_promoting) = (ask.state.now(), ask.state.shared.status.load().not_promoting);
+    let decisions = decide_line(line, now);
+    let decision = decisions.iter().find(|decision| decision.release.version == *version);
+    let entry = entry(catalog.as_deref()?, line, now);
+    let explanation = Explanation { line, release, now, decision, refused: None, not_promoting, entry };
+    serde_json::from_value(serde_json::to_value(ExplainBody::of(&explanation)).ok()?).ok()
+}
+
 /// How the server is.
 pub fn health(ask: &Ask<'_>) -> HttpResponse {
     let now = ask.state.now();
     let shared = &ask.state.shared;
     let status = shared.status.load();
     let publication = shared.publication.load();
+    let is_brief = ask.listener == Listener::Public;
+    let trouble = |kind| Trouble {
+        kind,
+        detail: None,
+        since: status.since.get(&kind).copied(),
+        channels: Vec::new(),
+        release: None,
+    };
+    let degraded = if is_brief {
+        kinds(&status.degraded).map(trouble).collect()
+    } else {
+        let detailed = |one: &Degraded| {
+            let DegradedBody { detail, line, version, .. } = DegradedBody::of(one);
+            let line = line.and_then(|line| LineName::parse(&line).ok());
+            let part = line.zip(publication.as_deref()).and_then(|(line, own)| own.parts.line(&line));
+            let channels = part.into_iter().flat_map(|part| part.names()).map(ToString::to_string);
+            Trouble {
+                detail: Some(detail),
+                channels: channels.collect(),
+                release: version,
+                ..trouble(one.kind())
+            }
+        };
+        status.degraded.iter().map(detailed).collect()
+    };
     let health = Health {
         now,
-        degraded: super::super::probes::described(ask, &status.degraded),
+        degraded,
+        is_brief,
         not_promoting: status.not_promoting,
         counts: [status.promote, status.wait, status.blocked, status.overdue],
         publication: publication.as_deref().map(|publication| Published {
@@ -285,7 +361,7 @@ async fn told(
 /// How long a page waits before it asks again what is published, in milliseconds.
 const RETRY: u32 = 5_000;
 
-/// The digest of the board, as a stream of events that ends at once, so that the browser comes back after [`RETRY`]. A
+/// The digest of the board, and what is degraded, as a stream of events that ends at once, so that the browser comes back after [`RETRY`]. A
 /// stream that stayed open would keep a connection busy for everybody who looks. The version of the publication would
 /// not do: it stays the same if nothing is signed anew.
 pub fn events(ask: &Ask<'_>) -> HttpResponse {
@@ -295,7 +371,10 @@ pub fn events(ask: &Ask<'_>) -> HttpResponse {
     let seen = ask.request.headers().get("last-event-id").and_then(|seen| seen.to_str().ok());
     let event = id.filter(|id| seen != Some(id.as_str()));
     let event = event.map(|id| format!("event: published\nid: {id}\ndata: {id}\n\n"));
-    let body = format!("retry: {RETRY}\n\n{}", event.unwrap_or_default());
+    let status = ask.state.shared.status.load();
+    let titles: Vec<&str> = kinds(&status.degraded).map(|kind| problem(kind).title).collect();
+    let titles = serde_json::json!(titles);
+    let body = format!("retry: {RETRY}\n\nevent: degraded\ndata: {titles}\n\n{}", event.unwrap_or_default());
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("text/event-stream").body(body)
 }
 

@@ -97,7 +97,7 @@ fn metrics_tell_how_things_stand() {
         oldest_overdue: Some(time(NOW - 86_400)),
         expiries: vec![("timestamp".to_owned(), time(NOW + 100))],
         promoting: true,
-        not_promoting: None,
+        ..Status::default()
     }));
     client.get("/v1/channels");
     client.get("/v1/channels/anything-a-client-makes-up");

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::client::Response;
-use super::fixture::json;
-use super::{spawn, spawn_with};
+use super::fixture::{NOW, json};
+use super::{Client, spawn, spawn_with};
+use crate::domain::Time;
+use crate::promoter::status::{Degraded, DegradedKind, Status};
 use crate::publish::Publication;
 use crate::publish::page::Pages;
 
@@ -40,6 +42,37 @@ fn a_page_answers_a_problem_with_a_page_that_shows_what_was_asked_as_text() {
         let page = String::from_utf8(response.body).unwrap();
         assert!(page.contains(shown) && !page.contains("<b>"), "{path}: {page}");
     }
+}
+
+#[test]
+fn what_is_degraded_is_on_the_status_page_and_on_top_of_the_board() {
+    let server = spawn_with(|config| config.admin_listen = Some("127.0.0.1:0".parse().unwrap()));
+    let time = |seconds| Time::from_timestamp(seconds, 0).unwrap();
+    let why = "no room on the disk".to_owned();
+    let degraded = vec![Degraded::Failed { kind: DegradedKind::SigningFailing, why }];
+    let report =
+        |now| server.shared.report(Status { degraded: degraded.clone(), ..Status::default() }, time(now));
+    report(NOW - 7200);
+    report(NOW);
+    let read = |mut client: Client, path: &str| String::from_utf8(client.get(path).body).unwrap();
+    let page = read(server.client(), "/status");
+    for shown in [
+        "Degraded</span>",
+        "Nothing can be signed.",
+        "Clusters get what was published last",
+        "operator can mend it; <code>tidegate status</code>",
+        "datetime=\"2017-12-31T22:00:00Z\"",
+        "on the server's admin listener",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("o room"), "{page}");
+    let page = read(Client::connect(server.admin_address.unwrap()), "/status");
+    assert!(page.contains("No room on the disk") && !page.contains("admin listener"), "{page}");
+    let events = read(server.client(), "/events");
+    assert!(events.contains("event: degraded\ndata: [\"nothing can be signed\"]\n"), "{events}");
+    server.clock.set(NOW + 365 * 86_400);
+    assert!(read(server.client(), "/status").contains("Stale</span>"));
 }
 
 #[test]
