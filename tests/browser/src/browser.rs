@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use base64ct::{Base64, Encoding as _};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
@@ -97,6 +97,16 @@ impl Browser {
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        Ok(())
+    }
+
+    /// Sets the cookie of an address, `NAME=VALUE`.
+    pub async fn set_cookie(&self, url: &str, cookie: &str) -> anyhow::Result<()> {
+        let (name, value) = cookie.split_once('=').context("a cookie has a name")?;
+        let cookie =
+            json!({ "url": url, "name": name, "value": value, "httpOnly": true, "sameSite": "Strict" });
+        let set = self.devtools("Network.setCookie", cookie).await?;
+        ensure!(set["success"] == true, "the browser does not take the cookie: {set}");
         Ok(())
     }
 

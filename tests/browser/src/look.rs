@@ -23,6 +23,8 @@ pub struct Page {
     pub path: String,
     /// Whether the reply is an error, which the browser logs.
     pub is_error: bool,
+    /// The cookie of its session, `NAME=VALUE`.
+    pub cookie: Option<String>,
 }
 
 /// What all looks share.
@@ -35,6 +37,9 @@ pub struct Tools {
 pub async fn look(browser: &Browser, page: &Page, tools: &Tools) -> anyhow::Result<Vec<String>> {
     let mut wrong = Vec::new();
     let url = format!("{}{}", page.origin, page.path);
+    if let Some(cookie) = &page.cookie {
+        browser.set_cookie(&url, cookie).await?;
+    }
     let loaded = browser.load(&url).await?;
     wrong.extend(behaviour(page, &url, &loaded));
     wrong.extend(
@@ -59,8 +64,8 @@ pub async fn look(browser: &Browser, page: &Page, tools: &Tools) -> anyhow::Resu
             }
         }
     }
-    // Narrow pages have the same elements, in another order: one catalog shows whether that holds.
-    let widths: &[u32] = if page.site == "demo" { &[1600, 390] } else { &[1600] };
+    // Narrow pages have the same elements, in another order: one catalog shows whether that holds for the server's.
+    let widths: &[u32] = if ["demo", "cluster"].contains(&page.site) { &[1600, 390] } else { &[1600] };
     for &width in widths {
         wrong.extend(keyboard(browser, &url, width).await?.into_iter().map(|one| format!("{width}: {one}")));
     }

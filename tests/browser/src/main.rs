@@ -1,4 +1,5 @@
-//! Looks at every page of the console with Chromium, on four catalogs, at three widths and in two colours.
+//! Looks at every page of the console with Chromium, on four catalogs, and at the pages of clusters in each state, at
+//! three widths and in two colours.
 //! `tests/browser/run` starts it:
 //!
 //! `tidegate-browser DRIVER TIDEGATE FOLDER SCRATCH [PICTURE]`
@@ -10,6 +11,7 @@
 
 mod browser;
 mod catalogs;
+mod clusters;
 mod look;
 mod safety;
 mod site;
@@ -131,16 +133,18 @@ async fn check(places: &Places) -> anyhow::Result<ExitCode> {
     let hostile = serve("hostile", &Catalog::hostile(tidegate, &places.scratch("hostile")?)?)?;
     let crowd = serve("crowd", &Catalog::crowd(tidegate, &places.scratch("crowd")?)?)?;
     places.yank("1.8.9-tectonic.3")?;
-    eprintln!("four catalogs are served after {} s", start.elapsed().as_secs());
+    let clusters =
+        clusters::start(tidegate, &places.scratch("clusters")?, (&demo, &hostile), &places.scratch)?;
+    eprintln!("four catalogs and the clusters are served after {} s", start.elapsed().as_secs());
 
     let sites = [&crowd, &hostile, &empty, &demo];
     // The demo comes last: it promotes a release in its first minute.
-    let pages: Vec<Page> = sites.into_iter().flat_map(pages).collect();
+    let mut pages: Vec<Page> = sites.into_iter().flat_map(pages).collect();
+    pages.extend(clusters.iter().flat_map(|cluster| cluster.pages.clone()));
     let mut wrong = Vec::new();
     for page in &pages {
-        let site = sites.into_iter().find(|site| site.name == page.site).context("a page has a site")?;
         wrong.extend(
-            safety::headers(site, page)?.into_iter().map(|one| format!("{} {}: {one}", page.site, page.name)),
+            safety::headers(page)?.into_iter().map(|one| format!("{} {}: {one}", page.site, page.name)),
         );
     }
     let count = pages.len();
@@ -157,7 +161,13 @@ async fn check(places: &Places) -> anyhow::Result<ExitCode> {
     wrong.extend(safety::reflected(&browser, &demo).await?);
     let long = format!("/releases/{LONG_HELD}");
     let stored = ["/", "/calendar", "/history", "/releases/7.0.1", "/releases/7.0.2", &long];
-    wrong.extend(safety::stored(&browser, &hostile, &stored).await?);
+    let stored: Vec<String> = stored.iter().map(|path| hostile.url(path)).collect();
+    wrong.extend(safety::stored(&browser, &stored).await?);
+    for page in clusters.iter().flat_map(|cluster| &cluster.pages).filter(|page| page.name == "hostile") {
+        let url = format!("{}{}", page.origin, page.path);
+        browser.set_cookie(&url, page.cookie.as_deref().unwrap_or_default()).await?;
+        wrong.extend(safety::stored(&browser, &[url]).await?);
+    }
     browser.close().await?;
 
     for one in &wrong {
@@ -242,6 +252,7 @@ fn pages(site: &Site) -> Vec<Page> {
         name,
         path: (*path).to_owned(),
         is_error: *name == "unknown",
+        cookie: None,
     };
     pages.iter().map(page).collect()
 }

@@ -3,18 +3,17 @@
 use crate::browser::Browser;
 use crate::catalogs::PROBE;
 use crate::look::Page;
-use crate::site::Site;
+use crate::site::{Site, ask};
 
 /// Markup for a part of a path, which has no slash.
 const PART: &str = r#""'><img src=x onerror="probed=1"><b id=probe>"#;
 
 /// Checks the headers of a page.
-pub fn headers(site: &Site, page: &Page) -> anyhow::Result<Vec<String>> {
-    let (status, head, _) = site.get(&page.path)?;
-    let value = |name: &str| {
-        let name = format!("{name}: ");
-        head.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or_default()
-    };
+pub fn headers(page: &Page) -> anyhow::Result<Vec<String>> {
+    let address = page.origin.trim_start_matches("http://");
+    let reply = ask(address, "GET", &page.path, page.cookie.as_deref(), "")?;
+    let status = reply.status;
+    let value = |name: &str| reply.header(name).unwrap_or_default().to_lowercase();
     let policy = value("content-security-policy");
     let mut wrong = Vec::new();
     if (status >= 400) != page.is_error {
@@ -85,19 +84,19 @@ enum Shown {
     Nowhere,
 }
 
-/// Looks whether a page shows the catalog's markup as text.
-pub async fn stored(browser: &Browser, site: &Site, paths: &[&str]) -> anyhow::Result<Vec<String>> {
+/// Looks whether pages show others' markup as text.
+pub async fn stored(browser: &Browser, urls: &[String]) -> anyhow::Result<Vec<String>> {
     let mut wrong = Vec::new();
-    for path in paths {
-        browser.load(&site.url(path)).await?;
+    for url in urls {
+        browser.load(url).await?;
         if browser.evaluate("document.body.textContent.includes('<script>probed=1</script>')").await? != true
         {
-            wrong.push(format!("{path}: the catalog's text is not shown as it was written"));
+            wrong.push(format!("{url}: what others have written is not shown as it was written"));
         }
     }
     Ok(wrong)
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -49,7 +49,7 @@ impl Site {
             bail!("the server of `{name}` did not start; see {}", folder.join("serve.log").display());
         }
         let start = Instant::now();
-        while site.get("/").map_or(true, |(status, ..)| status != 200) {
+        while ask(&site.address, "GET", "/", None, "").map_or(true, |reply| reply.status != 200) {
             if start.elapsed() > DEADLINE {
                 bail!("the server of `{name}` is not ready; see {}", folder.join("serve.log").display());
             }
@@ -61,23 +61,45 @@ impl Site {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
+}
 
-    /// The status, the head in lower case, and the body of a reply.
-    pub fn get(&self, path: &str) -> anyhow::Result<(u16, String, String)> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        let host = &self.address;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/html\r\nconnection: close\r\n\r\n"
-        )?;
-        let mut reply = Vec::new();
-        stream.read_to_end(&mut reply)?;
-        let reply = String::from_utf8_lossy(&reply);
-        let (head, body) = reply.split_once("\r\n\r\n").context("the reply has no end of its head")?;
-        let status = head.split(' ').nth(1).context("the reply has no status")?.parse()?;
-        Ok((status, head.to_lowercase(), body.to_owned()))
+/// A reply, with the names of its headers in lower case.
+pub struct Reply {
+    pub status: u16,
+    head: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// One request on a connection of its own. `body` is that of a form.
+pub fn ask(
+    address: &str,
+    method: &str,
+    path: &str,
+    cookie: Option<&str>,
+    body: &str,
+) -> anyhow::Result<Reply> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    let cookie = cookie.map(|cookie| format!("cookie: {cookie}\r\n")).unwrap_or_default();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/html\r\n{cookie}content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )?;
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply)?;
+    let reply = String::from_utf8_lossy(&reply);
+    let (head, body) = reply.split_once("\r\n\r\n").context("the reply has no end of its head")?;
+    let status = head.split(' ').nth(1).context("the reply has no status")?.parse()?;
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    let head = lines.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    Ok(Reply { status, head, body: body.to_owned() })
 }
 
 impl Drop for Site {
