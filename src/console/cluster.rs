@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::frame::{Frame, document};
 use super::mark::{Mark, mark};
-use super::text::{said, sentence, until};
+use super::text::{capital, said, sentence, until};
 use crate::domain::Time;
 
 pub use history::{Entry, Order, What};
@@ -102,8 +102,13 @@ pub struct Told {
 pub enum Outcome {
     Done,
     Refused,
-    /// What a channel would tell the cluster, and the channel if the cluster does not follow it yet.
-    Answer(Option<String>),
+    /// What a channel would tell the cluster.
+    Answer {
+        /// The channel, if the cluster does not follow it yet.
+        other: Option<String>,
+        /// Whether it would not update the cluster until somebody acts: mostly, its gate is closed.
+        is_blocked: bool,
+    },
 }
 
 /// Makes the page. `csrf` is the token that each of its forms carries.
@@ -160,15 +165,17 @@ fn answer(Told { at, text, outcome }: &Told, csrf: &str) -> Markup {
     let (class, sign) = match outcome {
         Outcome::Done => ("card coming", mark(Mark::Go, "Done")),
         Outcome::Refused => ("card halt-edge", mark(Mark::Stop, "Refused")),
-        Outcome::Answer(_) => ("card coming", mark(Mark::Go, "Answer")),
+        Outcome::Answer { is_blocked: true, .. } => ("card halt-edge", mark(Mark::Stop, "Not yet")),
+        Outcome::Answer { .. } => ("card coming", mark(Mark::Go, "Answer")),
     };
     html! {
         section class=(class) role="status" {
             p { (sign) " " (sentence(text)) }
             p.soft.small { (until(*at)) }
-            @if let Outcome::Answer(Some(channel)) = outcome {
+            @if let Outcome::Answer { other: Some(channel), is_blocked } = outcome {
+                @if *is_blocked { p { "If you follow it anyway, this cluster gets no updates, not even of its present minor, until that is resolved." } }
                 p.soft.small { "An approval for the present channel does not count there." }
-                (order("follow", csrf, &format!("Follow {channel}"), true, &html! {
+                (order("follow", csrf, &format!("Follow {channel}"), !is_blocked, &html! {
                     input type="hidden" name="channel" value=(channel);
                 }))
             }
@@ -329,7 +336,7 @@ fn progress(View { steps, since, percent, .. }: &View) -> Markup {
                                         _ => span.soft { "Not started" },
                                     }
                                 }
-                                td { (name) }
+                                td.step { (name) }
                                 td.soft {
                                     @if !reason.is_empty() { p { (reason) } }
                                     @if *state == "Running" { @if let Some(since) = since { p { "since " (until(*since)) } } }
@@ -354,7 +361,7 @@ fn channel(View { channel, channels, next, .. }: &View, csrf: &str) -> Markup {
             }
             @if let Some(next) = next {
                 p.soft {
-                    "The next minor is for you to enter: the agent never changes the channel. It has a gate, which only lets in clusters that are far enough in this minor. Whether this cluster is, and which release it must install first, says this button:"
+                    "The agent never enters the next minor by itself: somebody follows its channel. Its gate lets in only clusters that have come far enough in this minor. To see whether this one has, and which release it must install first, ask:"
                 }
                 (order("ask", csrf, &format!("Ask about {next}"), false, &html! { input type="hidden" name="channel" value=(next); }))
             } @else {
@@ -421,7 +428,7 @@ pub fn refusal(title: &str, detail: &str, hint: &str) -> Markup {
         div {
             h1 { (title) }
             p.say { (sentence(detail)) }
-            p.soft { (said(hint)) }
+            p.soft { (said(&capital(hint))) }
         }
     };
     shell(title, "/", None, &content)

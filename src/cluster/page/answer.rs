@@ -18,6 +18,7 @@ use crate::cluster::{notes, orders};
 use crate::console::cluster::{Outcome, Told};
 use crate::console::{SCRIPT, STYLES, cluster};
 use crate::domain::channel::ChannelName;
+use crate::domain::upgrade::Advice;
 use crate::domain::version::Version;
 
 /// The longest reason for a pause, in characters.
@@ -269,7 +270,8 @@ impl Page {
             format!("`{own}`: {advice}")
         };
         let other = (*own != config.channel).then(|| own.to_string());
-        Ok(self.told(text, if follow { Outcome::Done } else { Outcome::Answer(other) }))
+        let is_blocked = matches!(checked.answer().advice, Advice::Blocked(_));
+        Ok(self.told(text, if follow { Outcome::Done } else { Outcome::Answer { other, is_blocked } }))
     }
 
     fn told(&self, text: String, outcome: Outcome) -> Told {

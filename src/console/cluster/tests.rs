@@ -46,7 +46,7 @@ fn no_text_becomes_markup() {
     let told = Told {
         at: Time::UNIX_EPOCH,
         text: HOSTILE.to_owned(),
-        outcome: Outcome::Answer(Some(HOSTILE.to_owned())),
+        outcome: Outcome::Answer { other: Some(HOSTILE.to_owned()), is_blocked: true },
     };
     let pages = [
         cluster(&view(State::UpdateAvailable), Some(&told), HOSTILE),
@@ -120,4 +120,18 @@ fn the_next_minor_has_a_button_of_its_own() {
     assert!(!page.contains("<option>1.9") && page.contains("<option>1.7"), "{page}");
     let page = cluster(&next(None), None, "TOKEN").0;
     assert!(!page.contains("Ask about") && page.contains("<option>1.9"), "{page}");
+}
+
+#[test]
+fn a_channel_whose_gate_is_closed_is_not_recommended() {
+    for (is_blocked, sign, button) in [
+        (true, "Not yet", "<button class=\"quiet\">Follow 1.9</button>"),
+        (false, "Answer", "<button>Follow 1.9</button>"),
+    ] {
+        let outcome = Outcome::Answer { other: Some("1.9".to_owned()), is_blocked };
+        let told = Told { at: Time::UNIX_EPOCH, text: String::new(), outcome };
+        let page = cluster(&view(State::UpToDate), Some(&told), "TOKEN").0;
+        assert!(page.contains(sign) && page.contains(button), "{page}");
+        assert_eq!(page.contains("gets no updates"), is_blocked, "{page}");
+    }
 }
