@@ -200,14 +200,12 @@ fn remedies(Explained { remedies, commands, state, .. }: &Explained) -> Markup {
     }
 }
 
-/// A remedy, whose command stands on a line of its own.
+/// A remedy. If its command ends the sentence, it stands on a line of its own.
 fn with_command(remedy: &str, command: Option<&str>) -> Markup {
-    let quoted = command.map(|command| format!(": `{command}`"));
-    let parts =
-        quoted.and_then(|quoted| remedy.split_once(&quoted).map(|(who, rest)| (who.to_owned(), rest)));
-    let Some(((who, rest), command)) = parts.zip(command) else { return html! { p { (sentence(remedy)) } } };
+    let who = command.and_then(|command| remedy.strip_suffix(&format!(" `{command}`")));
+    let Some((who, command)) = who.zip(command) else { return html! { p { (sentence(remedy)) } } };
     html! {
-        p { (sentence(&format!("{who}{rest}"))) }
+        p { (sentence(who)) }
         code.cmd { (command) }
     }
 }

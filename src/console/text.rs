@@ -54,7 +54,7 @@ pub(super) fn said(sentence: &str) -> Markup {
 
 /// The same, as a sentence of its own: with a capital and a full stop.
 pub(super) fn sentence(text: &str) -> Markup {
-    let ends = text.ends_with(['.', '!', '?', '…']);
+    let ends = text.ends_with(['.', '!', '?', '…', ':']);
     html! { (said(&capital(text))) @if !ends && !text.is_empty() { "." } }
 }
 

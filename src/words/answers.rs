@@ -185,7 +185,7 @@ fn told(goal: &Goal, advice: &Advice<'_>, ask: Option<&Ask>) -> String {
             format!(
                 "blocked: there is no upgrade path from line `{own}`, which this version belongs to, to line `{line}`; follow `{}` to stay in line `{own}`; {way}, unless the vendor's release engineers allow it with {}",
                 stay.name(),
-                open_way(own.as_str(), line)
+                open_way(own.as_str(), line, before.as_deref())
             )
         }
     }

@@ -20,9 +20,14 @@ pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
     let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
     // While an entry is recorded, only that counts.
     let is_recorded = decision.ahead().is_some();
-    let counts = |gate: &&Gate<'_>| !is_recorded || matches!(gate.fact, Fact::Recorded { .. });
     let early = early_remedy(decision);
     let is_first = decision.early_way().is_some_and(|way| way.once_signed);
+    let counts = |gate: &&Gate<'_>| match gate.fact {
+        Fact::Recorded { .. } => true,
+        // To sign an earlier time is no help while something blocks.
+        Fact::NotBefore { .. } => !is_recorded && (is_first || decision.blocking().is_none()),
+        _ => !is_recorded,
+    };
     let of_gates = decision.obstacles().filter(helps).filter(counts).filter_map(|gate| match gate.fact {
         Fact::Hold { .. } => replace_barrier(decision).or_else(|| gate_remedy(gate, version)),
         Fact::Order { barrier: Some(barrier), .. } => {
@@ -150,7 +155,7 @@ fn entry_remedy(explanation: &Explanation<'_>) -> Option<Remedy> {
     let Some(Follows { line: before, .. }) = &line.follows else {
         let who = format!(
             "no cluster of another line can enter line `{name}`, because it follows no line; only the vendor's release engineers can change that, with {}",
-            open_way("LINE", name.as_str())
+            open_way("LINE", name.as_str(), None)
         );
         return Some(Remedy::new(RemedyKind::OpenWay, who, None));
     };
@@ -169,9 +174,14 @@ fn entry_remedy(explanation: &Explanation<'_>) -> Option<Remedy> {
     Some(Remedy::new(RemedyKind::Follow, who, format!("tidegate explain --on {channel} --from VERSION")))
 }
 
-/// What lets clusters of one line enter another. The signed manifests say what their line follows.
-pub(super) fn open_way(from: &str, line: &str) -> String {
-    format!("`follows: {{ line: \"{from}\" }}` in `{line}/line.yaml` and new signatures for its releases")
+/// What lets clusters of one line enter another, which follows `before`. The signed manifests say what their line
+/// follows. A line follows one other, so that clusters of `before` would be locked out if `line` followed `from`.
+pub(super) fn open_way(from: &str, line: &str, before: Option<&str>) -> String {
+    let file = match before {
+        Some(before) => format!("the `line.yaml` of line `{before}`, or of the first line on the way to it,"),
+        None => format!("`{line}/line.yaml`"),
+    };
+    format!("`follows: {{ line: \"{from}\" }}` in {file} and new signatures for its releases")
 }
 
 fn once(remedies: impl IntoIterator<Item = Remedy>) -> Vec<Remedy> {

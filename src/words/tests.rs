@@ -122,7 +122,7 @@ fn an_answer_says_why_there_is_no_way_and_what_else_to_follow() {
     let four = line("4.0", Some("3.0")).with(release("4.0.1", &["2018-01-01", "2018-01-15"]));
     let told = heard(&four, "4.0-production", "1.7.9", "2018-02-01");
     assert!(
-        told.contains("stay in line `1.7`; line `4.0` can only be entered from line `3.0`, unless"),
+        told.contains("stay in line `1.7`; line `4.0` can only be entered from line `3.0`, unless the vendor's release engineers allow it with `follows: { line: \"1.7\" }` in the `line.yaml` of line `3.0`, or of the first line on the way to it, and"),
         "{told}"
     );
     let seven =

@@ -166,7 +166,13 @@ fn scene(kind: RemedyKind) {
             sign(&desk);
             assert_eq!(state(&desk, "1.9.1"), "due");
         }
-        RemedyKind::Resume => helps(&signed("", &format!("{SOAKED}{}", stop("hold"))), kind, "due"),
+        RemedyKind::Resume => {
+            helps(&signed("", &format!("{SOAKED}{}", stop("hold"))), kind, "due");
+            // An earlier signed time would be no help.
+            let desk = signed("", &format!("{just_now}{}", stop("hold")));
+            let kinds = remedies(&desk, "1.8.1").into_iter().map(|(kind, _)| kind);
+            assert_eq!(kinds.collect::<Vec<_>>(), [kind]);
+        }
         RemedyKind::Unyank => helps(&signed("", &format!("{SOAKED}{}", stop("yank"))), kind, "due"),
         RemedyKind::ResumeChannel => {
             let paused = format!("paused:\n  {}", stop("production"));
