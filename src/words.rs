@@ -38,7 +38,9 @@ pub use goal::Goal;
 pub use not_promoting::not_promoting;
 pub use problems::{Problem, problem};
 pub use promotions::{PROMOTES, promotion};
-pub use remedies::{early_remedy, remedies, remedies_of_explanation};
+pub use remedies::{
+    early_remedy, higher_remedy, promote_remedy, remedies, remedies_of_explanation, shows_fault,
+};
 pub use step_backs::{step_back, step_back_hint};
 
 /// Adds flags to every command that a text shows in backticks.

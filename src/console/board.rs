@@ -9,7 +9,7 @@ use super::frame::{Place, page, table};
 use super::freezes::Frozen;
 use super::mark::{Mark, mark};
 use super::status;
-use super::text::{at_hour, channel, day, hour, release, said, sentence, until};
+use super::text::{at_hour, channel, day, hour, release, said, sentence, until, with_command};
 use super::track::Track;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
@@ -17,7 +17,7 @@ use crate::domain::degraded::{DegradedKind, LineRefusal};
 use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict};
-use crate::domain::release::Event;
+use crate::domain::release::{Event, Release};
 use crate::domain::version::Version;
 use crate::words::{self, counted};
 
@@ -102,6 +102,7 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     let mut needs: Vec<_> = view.refused.map(|why| (None, refused(&line.name, why))).into_iter().collect();
     let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
     needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
+    needs.extend(stranding(view, &on_the_way));
     let is_overdue = on_the_way.iter().any(|one| one.overdue);
     let withheld = withheld(view).map(|item| (None, item));
     let degraded = [
@@ -111,7 +112,7 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     ];
     let degraded = degraded.into_iter().flatten().collect();
     needs.extend(withheld);
-    needs.extend(on_the_way.iter().filter_map(|one| need(one)));
+    needs.extend(on_the_way.iter().filter_map(|one| need(view, one)));
     let coming = on_the_way.iter().filter_map(|one| coming(view, one)).collect();
     let piece = if on_the_way.is_empty() { row(view) } else { card(view, &on_the_way) };
     LineOnBoard {
@@ -145,7 +146,11 @@ pub fn frame(
     let count = |of: fn(&LineOnBoard) -> usize| lines.iter().map(|line| of(line)).sum::<usize>();
     let (releases, on_the_way) = (count(|line| line.releases), count(|line| line.on_the_way));
     let cards = lines.iter().filter(|line| line.has_card()).count();
-    let mut needs: Vec<_> = lines.iter().flat_map(|line| &line.needs).collect();
+    let fault = not_promoting.filter(|why| *why != NotPromoting::Off && has_plans).map(|why| {
+        let who = sentence(&words::not_promoting(why));
+        (None, html! { div { p { (mark(Mark::Stop, "Nothing is promoted")) " " (who) " " a href="/status" { "Status" } } } })
+    });
+    let mut needs: Vec<_> = fault.iter().chain(lines.iter().flat_map(|line| &line.needs)).collect();
     needs.sort_by_key(|(since, _)| *since);
     let mut coming: Vec<&Coming> = lines.iter().flat_map(|line| &line.coming).collect();
     coming.sort_unstable();
@@ -157,8 +162,8 @@ pub fn frame(
                 (counted(lines.len(), "line")) ", " (counted(releases, "release")) @if has_plans { ", " (on_the_way) " on the way" } ". As of "
                 time datetime=(crate::domain::rfc3339(now)) data-made="" { (super::text::moment(now)) } "."
             }
-            @if let Some(why) = not_promoting {
-                p.note { (mark(Mark::Wait, "Nothing is promoted by itself")) " " (sentence(&words::not_promoting(why))) }
+            @if let Some(NotPromoting::Off) = not_promoting {
+                p.note { (mark(Mark::Wait, "Nothing is promoted by itself")) " " (sentence(&words::not_promoting(NotPromoting::Off))) }
             }
         }
         @for frozen in freezes.iter().filter(|frozen| frozen.freeze.from - SOON <= now) {
@@ -174,7 +179,9 @@ pub fn frame(
             section.card.halt-edge[!needs.is_empty()] aria-labelledby="needs" {
                 h2 #needs { "Needs somebody (" (needs.len()) ")" }
                 p.soft.small { "Releases, channels and lines that go on only once somebody acts. How the server is: " a href="/status" { "Status" } "." }
-                @if needs.is_empty() { p.soft { "Nothing. What is on its way goes on by itself." } }
+                @if needs.is_empty() {
+                    p.soft { "Nothing now." @if not_promoting.is_none() { " What is on its way goes on by itself." } }
+                }
                 @else { (items(needs.iter().take(ITEMS))) }
                 @if needs.len() > ITEMS {
                     details {
@@ -186,7 +193,7 @@ pub fn frame(
             }
             section.card.coming aria-labelledby="coming" {
                 h2 #coming { "Coming (" (coming.len()) ")" }
-                @if coming.is_empty() { p.soft { "Nothing is soaking." } } @else {
+                @if coming.is_empty() { p.soft { "Nothing enters a stage by itself." } } @else {
                     ul.list {
                         @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says(false)) } } }
                     }
@@ -226,10 +233,11 @@ fn items<'a>(items: impl Iterator<Item = &'a &'a (Option<Time>, Markup)>) -> Mar
 }
 
 fn refused(line: &LineName, why: &LineRefusal) -> Markup {
+    let command = words::shows_fault(why);
     html! {
         div {
             p { (sentence(&words::refused_line(line.as_str(), why))) }
-            p.soft.small { "A release engineer can see the fault with " code { "tidegate status" } "." }
+            (with_command(&format!("a release engineer can find and mend the fault: `{command}`"), Some(command)))
         }
     }
 }
@@ -243,7 +251,7 @@ fn withheld(view: &LineView<'_>) -> Option<Markup> {
     Some(html! {
         div {
             p { (release(&first.version.to_string())) (words::and_more(more)) " is not on offer: " (said(&words::gate(&gate))) "." }
-            @if let Some(remedy) = words::gate_remedy(&gate, &first.version) { p.soft.small { (sentence(&remedy.to_string())) } }
+            @if let Some(remedy) = words::gate_remedy(&gate, &first.version) { (with_command(&remedy.to_string(), remedy.command.as_deref())) }
         }
     })
 }
@@ -252,21 +260,27 @@ fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
     html! {
         div {
             p { (channel(stage.channel.as_str())) " is paused: " bdi { (reason) } }
-            p.soft.small { "A release engineer can end it: " code { "tidegate channel resume " (stage.channel) " --reason TEXT" } }
+            p { "A release engineer can end it:" }
+            code.cmd { "tidegate channel resume " (stage.channel) " --reason TEXT" }
         }
     }
 }
 
 /// What keeps a release until somebody acts, and since when.
-fn need(decision: &Decision<'_>) -> Option<(Option<Time>, Markup)> {
+fn need(view: &LineView<'_>, decision: &Decision<'_>) -> Option<(Option<Time>, Markup)> {
     let version = decision.release.version.to_string();
     let blocking = decision.blocking();
     // A paused channel or a barrier is one item, not one for each release that waits for it.
     let is_shared = |fact: &Fact<'_>| matches!(fact, Fact::Paused { .. } | Fact::Order { .. });
     let why = match blocking {
         Some(gate) if is_shared(&gate.fact) => return None,
+        // That it is not on offer is an item already.
+        Some(_) if Gate::withholding(decision.release, view.now).is_some() => return None,
         Some(gate) => words::gate(gate),
         None if decision.overdue => "it is overdue".to_owned(),
+        None if decision.verdict == Verdict::Promote && view.not_promoting == Some(NotPromoting::Off) => {
+            "it is due, and nobody has promoted it".to_owned()
+        }
         None => return None,
     };
     let since = match blocking.map(|gate| gate.fact) {
@@ -274,14 +288,34 @@ fn need(decision: &Decision<'_>) -> Option<(Option<Time>, Markup)> {
         Some(_) => None,
         None => decision.deadline,
     };
-    let helps = words::remedies(decision);
+    let is_due = blocking.is_none() && decision.verdict == Verdict::Promote;
+    let is_able = matches!(view.not_promoting, None | Some(NotPromoting::Off));
+    let promote = (is_due && is_able).then(|| words::promote_remedy(&decision.release.version));
+    let helps = promote.or_else(|| words::remedies(decision).into_iter().next());
     let item = html! {
         div {
             p { (release(&version)) " does not enter " (channel(decision.target().channel.as_str())) ": " (said(&why)) "." }
-            @if let Some(first) = helps.first() { p.soft.small { (sentence(&first.to_string())) } }
+            @if let Some(remedy) = helps { (with_command(&remedy.to_string(), remedy.command.as_deref())) }
         }
     };
     Some((since, item))
+}
+
+/// The yanked releases from which clusters can go nowhere, unless something higher comes by itself.
+fn stranding(view: &LineView<'_>, on_the_way: &[&Decision<'_>]) -> Option<(Option<Time>, Markup)> {
+    let LineView { line, now, .. } = *view;
+    let stranding = |one: &&Release| line.stranding(one, now).is_some();
+    let last = line.releases.values().rev().find(stranding)?;
+    let comes = |one: &&&Decision<'_>| one.release.version > last.version && one.blocking().is_none();
+    let yank = last.yanked(now).filter(|_| !on_the_way.iter().any(|one| comes(&one)))?;
+    let remedy = words::higher_remedy();
+    let item = html! {
+        div {
+            p { (release(&last.version.to_string())) " was yanked: " bdi { (yank.event.reason) } ". Nothing higher is on its way, so clusters that run it stay on it." }
+            (with_command(&remedy.to_string(), remedy.command.as_deref()))
+        }
+    };
+    Some((Some(yank.event.at), item))
 }
 
 fn coming(view: &LineView<'_>, decision: &Decision<'_>) -> Option<Coming> {
@@ -367,7 +401,7 @@ pub(super) fn track(decision: &Decision<'_>) -> Markup {
                     @match (stop, decision.verdict) {
                         (Some(hold), _) => { (mark(Mark::Stop, "On hold")) " since " (day(hold.at)) }
                         (None, Verdict::Blocked) => (mark(Mark::Stop, "Blocked")),
-                        (None, Verdict::Promote) => (mark(Mark::Go, "Due")),
+                        (None, Verdict::Promote) => (mark(Mark::Wait, "Due")),
                         (None, Verdict::Wait { until: at }) => { (mark(Mark::Wait, "Waits")) " until " (until(at)) }
                     }
                     @if decision.overdue { " " (mark(Mark::Stop, "Overdue")) }
@@ -399,6 +433,7 @@ fn row(view: &LineView<'_>) -> Markup {
             td data-head="since" { @if let Some(entry) = since { (day(entry.since)) } }
             td.state {
                 @if refused.is_some() { (mark(Mark::Stop, "Not updated")) }
+                @else if stranding(view, &[]).is_some() { (mark(Mark::Stop, "Yanked")) }
                 @else if is_paused { (mark(Mark::Stop, "Paused")) }
                 @else if line.retired(now).is_some() { span.soft { "Retired" } }
                 @else if latest.is_some() { (mark(Mark::Go, "Current")) }
@@ -436,13 +471,17 @@ mod tests {
 
     /// The whole board.
     fn board(catalog: &Catalog, now: Time) -> String {
+        board_of(catalog, None, now)
+    }
+
+    fn board_of(catalog: &Catalog, not_promoting: Option<NotPromoting>, now: Time) -> String {
         let on_board = |line| {
             let decisions = decide_line(line, now);
-            super::line(&LineView { line, decisions: &decisions, refused: None, not_promoting: None, now })
+            super::line(&LineView { line, decisions: &decisions, refused: None, not_promoting, now })
         };
         let lines: Vec<LineOnBoard> = catalog.lines().map(on_board).collect();
         let all: Vec<&LineOnBoard> = lines.iter().collect();
-        let page = frame(&all, &freezes(catalog.lines(), now), (None, true), now).into_string();
+        let page = frame(&all, &freezes(catalog.lines(), now), (not_promoting, true), now).into_string();
         let (cards, rows): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.has_card());
         let join =
             |lines: Vec<&LineOnBoard>| lines.iter().map(|line| line.piece.0.as_str()).collect::<String>();
@@ -459,16 +498,16 @@ mod tests {
     #[test]
     fn a_board_of_many_releases_or_lines_stays_small_and_counts_what_it_leaves_out() {
         let now = t("2018-02-01");
-        let board_of = |lines, releases| board(&large(lines, releases), now);
-        let releases = board_of(5, 200);
+        let made = |lines, releases| board(&large(lines, releases), now);
+        let releases = made(5, 200);
         assert!(compressed(&releases) < 100_000, "{}", compressed(&releases));
         assert!(
             releases.contains("1000 releases, 200 on the way") && releases.contains("and 32 more on the way")
         );
-        let lines = board_of(200, 5);
+        let lines = made(200, 5);
         assert!(compressed(&lines) < 100_000, "{}", compressed(&lines));
         assert!(lines.contains("data-folded"), "many lines are folded");
-        assert!(!board_of(2, 5).contains("data-folded"));
+        assert!(!made(2, 5).contains("data-folded"));
     }
 
     #[test]
@@ -480,6 +519,30 @@ mod tests {
         assert!(page.contains("Needs somebody (1)") && page.contains("is not on offer"), "{page}");
         assert!(page.contains("Degraded</span>: a release cannot be served. <a href=\"/status\""), "{page}");
         assert!(page.contains("Offers nothing") && !page.contains("Current"), "{page}");
+    }
+
+    #[test]
+    fn what_nobody_promotes_needs_somebody() {
+        let now = t("2018-02-01");
+        let due = catalog([line_of("1.8", None).with(release_of("1.8.4", &["2018-01-02"]))]);
+        assert!(board(&due, now).contains("goes on by itself"));
+        let off = board_of(&due, Some(NotPromoting::Off), now);
+        assert!(off.contains("Needs somebody (1)") && off.contains("tidegate promote 1.8.4"), "{off}");
+        let fails = board_of(&due, Some(NotPromoting::Failing(DegradedKind::SigningFailing)), now);
+        assert!(fails.contains("Needs somebody (1)") && fails.contains("it cannot sign"), "{fails}");
+        assert!(!fails.contains("tidegate promote") && !fails.contains("goes on by itself"), "{fails}");
+    }
+
+    #[test]
+    fn a_yank_that_leaves_clusters_without_a_way_needs_somebody() {
+        let now = t("2018-02-01");
+        let both = ["2018-01-02", "2018-01-20"];
+        let yanked = || line_of("1.8", None).with(release_of("1.8.4", &both).yanked_at("2018-01-21", None));
+        let page = board(&catalog([yanked()]), now);
+        assert!(page.contains("Needs somebody (1)") && page.contains("breaks DNS"), "{page}");
+        assert!(page.contains("Yanked") && !page.contains("Current"), "{page}");
+        let coming = board(&catalog([yanked().with(release_of("1.8.5", &["2018-01-28"]))]), now);
+        assert!(coming.contains("Needs somebody (0)"), "{coming}");
     }
 
     #[test]

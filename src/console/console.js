@@ -8,7 +8,7 @@
   const far = (at) => {
     const seconds = Math.round((at - Date.now()) / 1000);
     const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) || UNITS[3];
-    return words.format(Math.trunc(seconds / length), unit);
+    return words.format(Math.round(seconds / length), unit);
   };
 
   const tick = () => {

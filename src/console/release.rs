@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use super::frame::{Place, page, table};
 use super::history;
 use super::mark::{Mark, mark};
-use super::text::{channel, day, link, said, sentence, time};
+use super::text::{channel, day, link, said, sentence, time, with_command};
 use crate::domain::Time;
 use crate::domain::history::Happened;
 use crate::words::counted;
@@ -157,7 +157,7 @@ fn state(explained: &Explained) -> Markup {
     let goes_on = match explained.state.as_str() {
         "promoted" if withheld.is_some() => html! {},
         "promoted" => mark(Mark::Go, "Released"),
-        "due" => mark(Mark::Go, "Due"),
+        "due" => mark(Mark::Wait, "Due"),
         "waiting" if is_overdue => mark(Mark::Stop, "Overdue"),
         "waiting" => mark(Mark::Wait, "Waits"),
         "blocked" if is_held() => mark(Mark::Stop, "On hold"),
@@ -197,16 +197,6 @@ fn remedies(Explained { remedies, commands, state, .. }: &Explained) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// A remedy. If its command ends the sentence, it stands on a line of its own.
-fn with_command(remedy: &str, command: Option<&str>) -> Markup {
-    let who = command.and_then(|command| remedy.strip_suffix(&format!(" `{command}`")));
-    let Some((who, command)) = who.zip(command) else { return html! { p { (sentence(remedy)) } } };
-    html! {
-        p { (sentence(who)) }
-        code.cmd { (command) }
     }
 }
 

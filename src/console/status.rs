@@ -81,7 +81,7 @@ pub fn status(health: &Health) -> Markup {
                 @match publication {
                     None => (mark(Mark::Stop, "Nothing published")),
                     Some(publication) if publication.expires <= *now => (mark(Mark::Stop, "Stale")),
-                    Some(_) if degraded.is_empty() => (mark(Mark::Go, "All is well")),
+                    Some(_) if degraded.is_empty() => (mark(Mark::Go, "The server is well")),
                     Some(_) => (mark(Mark::Stop, "Degraded")),
                 }
             }
@@ -94,6 +94,9 @@ pub fn status(health: &Health) -> Markup {
                     }
                     None => "Clusters get no answer yet.",
                 }
+            }
+            @if *blocked > 0 {
+                p { (mark(Mark::Stop, &format!("{blocked} blocked"))) " until somebody acts: see the " a href="/" { "board" } "." }
             }
             @if let Some(why) = not_promoting { p { (sentence(&words::not_promoting(*why))) } }
         }
@@ -115,7 +118,6 @@ pub fn status(health: &Health) -> Markup {
                 dt { "Blocked" } dd { (blocked) }
                 dt { "Overdue" } dd { (overdue) }
             }
-            p.small { "What needs somebody is on the " a href="/" { "board" } "." }
         }
         p.soft.small { "For probes, the same is at " a href="/readyz" { code { "/readyz" } } "." }
     };

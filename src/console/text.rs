@@ -58,6 +58,16 @@ pub(super) fn sentence(text: &str) -> Markup {
     html! { (said(&capital(text))) @if !ends && !text.is_empty() { "." } }
 }
 
+/// A remedy. If its command ends the sentence, it stands on a line of its own.
+pub(super) fn with_command(remedy: &str, command: Option<&str>) -> Markup {
+    let who = command.and_then(|command| remedy.strip_suffix(&format!(" `{command}`")));
+    let Some((who, command)) = who.zip(command) else { return html! { p { (sentence(remedy)) } } };
+    html! {
+        p { (sentence(who)) }
+        code.cmd { (command) }
+    }
+}
+
 /// The same text with a capital at its beginning.
 pub(super) fn capital(text: &str) -> String {
     let mut characters = text.chars();

@@ -10,6 +10,7 @@ use crate::domain::promotion::{Decision, Fact, Gate, Verdict, decide_alone};
 use crate::domain::release::Release;
 use crate::domain::rfc3339;
 use crate::domain::upgrade::Step;
+use crate::domain::version::Version;
 
 /// Returns what people can do about the gates that do not pass, without duplicates.
 pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
@@ -111,20 +112,10 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let is_due = decision.is_some_and(|decision| decision.verdict == Verdict::Promote)
         && faulty.is_none()
         && explanation.refused.is_none();
-    let promote = is_due.then(|| {
-        let who = "a release engineer can promote what is due";
-        Remedy::new(RemedyKind::Promote, who, format!("tidegate promote {version}"))
-    });
+    let promote = is_due.then(|| promote_remedy(version));
     let check = explanation.stands_still().map(|refusal| {
-        // The files of a line that takes back what was published have no fault in themselves.
-        let command = match refusal {
-            LineRefusal::Faulty { .. } => "tidegate catalog check",
-            LineRefusal::Lost { .. } | LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => {
-                "tidegate status"
-            }
-        };
         let who = "a release engineer can find and mend the fault";
-        Remedy::new(RemedyKind::Check, who, command.to_owned())
+        Remedy::new(RemedyKind::Check, who, shows_fault(refusal).to_owned())
     });
     let is_restorable = decision.is_none() && release.yanked(now).is_some() && !release.is_withdrawn(now);
     let mut of_decision = decision.map(remedies).unwrap_or_default();
@@ -133,8 +124,7 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
         for one in of_decision.iter_mut().filter(|one| one.kind == RemedyKind::Unyank) {
             one.who = format!("only if `{version}` is good after all, {}", one.who);
         }
-        let who = "a release engineer can add a higher release";
-        Remedy::new(RemedyKind::AddHigher, who, "tidegate release add VERSION --payload FILE".to_owned())
+        higher_remedy()
     });
     // Nothing else helps before what stops all of it has ended.
     let first = withheld.into_iter().chain(faulty).chain(check).chain(higher);
@@ -143,6 +133,29 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
         Remedy::new(RemedyKind::Hold, who, format!("tidegate release hold {version} --reason TEXT"))
     });
     once(first.chain(of_decision).chain(promote).chain(stop).chain(entry_remedy(explanation)))
+}
+
+/// How a release that is due is promoted by hand.
+pub fn promote_remedy(version: &Version) -> Remedy {
+    let who = "a release engineer can promote what is due";
+    Remedy::new(RemedyKind::Promote, who, format!("tidegate promote {version}"))
+}
+
+/// What leads clusters on from a yanked release that has nothing above it.
+pub fn higher_remedy() -> Remedy {
+    let who = "a release engineer can add a higher release";
+    Remedy::new(RemedyKind::AddHigher, who, "tidegate release add VERSION --payload FILE".to_owned())
+}
+
+/// The command that shows the fault of a line.
+pub const fn shows_fault(refusal: &LineRefusal) -> &'static str {
+    match refusal {
+        LineRefusal::Faulty { .. } => "tidegate catalog check",
+        // The files of a line that takes back what was published have no fault in themselves.
+        LineRefusal::Lost { .. } | LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => {
+            "tidegate status"
+        }
+    }
 }
 
 /// Returns how clusters of another line get to a release that is in its last stage.
