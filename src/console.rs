@@ -13,11 +13,13 @@ pub mod frame;
 pub mod freezes;
 pub mod history;
 mod mark;
+mod needs;
 pub mod release;
 pub mod status;
 mod text;
 mod track;
 pub mod trust;
+pub mod view;
 
 pub use maud::Markup;
 

@@ -8,16 +8,16 @@ use maud::{Markup, PreEscaped, html};
 use super::frame::{Place, page, table};
 use super::freezes::Frozen;
 use super::mark::{Mark, mark};
+use super::needs::{Need, items, needs, nothing_promoted, refused, stranding};
 use super::status;
-use super::text::{at_hour, channel, day, hour, release, said, sentence, until, with_command};
+use super::text::{at_hour, channel, day, hour, release, sentence, until};
 use super::track::Track;
+use super::view::LineView;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::degraded::{DegradedKind, LineRefusal};
-use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
-use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict};
-use crate::domain::release::{Event, Release};
+use crate::domain::promotion::{Decision, Fact, GateState, Verdict};
 use crate::domain::version::Version;
 use crate::words::{self, counted};
 
@@ -35,19 +35,6 @@ const UNFOLDED: usize = 6;
 /// Where pieces belong in [`frame()`]. No text of a catalog may have this character.
 pub const HOLE: char = '\u{7f}';
 
-/// A line, and the decisions about its releases.
-#[derive(Debug, Clone, Copy)]
-pub struct LineView<'a> {
-    pub line: &'a Line,
-    /// About every release that is not in its last stage.
-    pub decisions: &'a [Decision<'a>],
-    /// Why the server refused the line, so that it keeps what was published of it.
-    pub refused: Option<&'a LineRefusal>,
-    /// Why the server does not promote, if it does not.
-    pub not_promoting: Option<NotPromoting>,
-    pub now: Time,
-}
-
 /// What the board says of one line.
 #[derive(Debug, Clone)]
 pub struct LineOnBoard {
@@ -55,7 +42,7 @@ pub struct LineOnBoard {
     pub releases: usize,
     pub on_the_way: usize,
     /// What needs somebody, and since when, if that is known.
-    needs: Vec<(Option<Time>, Markup)>,
+    needs: Vec<Need>,
     /// What of that makes the server degraded.
     degraded: Vec<DegradedKind>,
     /// What enters a stage by itself.
@@ -99,20 +86,7 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
     let on_the_way: Vec<&Decision<'_>> =
         decisions.iter().filter(|one| one.retired().is_none() && one.release.yanked(now).is_none()).collect();
     let releases = line.releases.values().filter(|release| release.is_known(now)).count();
-    let mut needs: Vec<_> = view.refused.map(|why| (None, refused(&line.name, why))).into_iter().collect();
-    let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
-    needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
-    needs.extend(stranding(view, &on_the_way));
-    let is_overdue = on_the_way.iter().any(|one| one.overdue);
-    let withheld = withheld(view).map(|item| (None, item));
-    let degraded = [
-        view.refused.map(|_| DegradedKind::LineRefused),
-        withheld.as_ref().filter(|_| view.refused.is_none()).map(|_| DegradedKind::NotOffered),
-        is_overdue.then_some(DegradedKind::PromotionsOverdue),
-    ];
-    let degraded = degraded.into_iter().flatten().collect();
-    needs.extend(withheld);
-    needs.extend(on_the_way.iter().filter_map(|one| need(view, one)));
+    let (needs, degraded) = needs(view, &on_the_way);
     let coming = on_the_way.iter().filter_map(|one| coming(view, one)).collect();
     let piece = if on_the_way.is_empty() { row(view) } else { card(view, &on_the_way) };
     LineOnBoard {
@@ -146,10 +120,7 @@ pub fn frame(
     let count = |of: fn(&LineOnBoard) -> usize| lines.iter().map(|line| of(line)).sum::<usize>();
     let (releases, on_the_way) = (count(|line| line.releases), count(|line| line.on_the_way));
     let cards = lines.iter().filter(|line| line.has_card()).count();
-    let fault = not_promoting.filter(|why| *why != NotPromoting::Off && has_plans).map(|why| {
-        let who = sentence(&words::not_promoting(why));
-        (None, html! { div { p { (mark(Mark::Stop, "Nothing is promoted")) " " (who) " " a href="/status" { "Status" } } } })
-    });
+    let fault = not_promoting.filter(|_| has_plans).and_then(nothing_promoted);
     let mut needs: Vec<_> = fault.iter().chain(lines.iter().flat_map(|line| &line.needs)).collect();
     needs.sort_by_key(|(since, _)| *since);
     let mut coming: Vec<&Coming> = lines.iter().flat_map(|line| &line.coming).collect();
@@ -219,103 +190,6 @@ pub fn frame(
         }
     };
     page("Board", Place::Board, &content)
-}
-
-/// What needs somebody.
-fn items<'a>(items: impl Iterator<Item = &'a &'a (Option<Time>, Markup)>) -> Markup {
-    html! {
-        ul.list {
-            @for (since, item) in items {
-                li { span.when { @if let Some(since) = since { "since " (day(*since)) } } (item) }
-            }
-        }
-    }
-}
-
-fn refused(line: &LineName, why: &LineRefusal) -> Markup {
-    let command = words::shows_fault(why);
-    html! {
-        div {
-            p { (sentence(&words::refused_line(line.as_str(), why))) }
-            (with_command(&format!("a release engineer can find and mend the fault: `{command}`"), Some(command)))
-        }
-    }
-}
-
-/// The releases of a line that should be on offer, and are not because a payload or a signature is missing.
-fn withheld(view: &LineView<'_>) -> Option<Markup> {
-    let LineView { line, now, .. } = *view;
-    let mut all = line.releases.values().filter_map(|one| Some((one, Gate::withholding(one, now)?)));
-    let (first, gate) = all.next()?;
-    let more = all.count();
-    Some(html! {
-        div {
-            p { (release(&first.version.to_string())) (words::and_more(more)) " is not on offer: " (said(&words::gate(&gate))) "." }
-            @if let Some(remedy) = words::gate_remedy(&gate, &first.version) { (with_command(&remedy.to_string(), remedy.command.as_deref())) }
-        }
-    })
-}
-
-fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
-    html! {
-        div {
-            p { (channel(stage.channel.as_str())) " is paused: " bdi { (reason) } }
-            p { "A release engineer can end it:" }
-            code.cmd { "tidegate channel resume " (stage.channel) " --reason TEXT" }
-        }
-    }
-}
-
-/// What keeps a release until somebody acts, and since when.
-fn need(view: &LineView<'_>, decision: &Decision<'_>) -> Option<(Option<Time>, Markup)> {
-    let version = decision.release.version.to_string();
-    let blocking = decision.blocking();
-    // A paused channel or a barrier is one item, not one for each release that waits for it.
-    let is_shared = |fact: &Fact<'_>| matches!(fact, Fact::Paused { .. } | Fact::Order { .. });
-    let why = match blocking {
-        Some(gate) if is_shared(&gate.fact) => return None,
-        // That it is not on offer is an item already.
-        Some(_) if Gate::withholding(decision.release, view.now).is_some() => return None,
-        Some(gate) => words::gate(gate),
-        None if decision.overdue => "it is overdue".to_owned(),
-        None if decision.verdict == Verdict::Promote && view.not_promoting == Some(NotPromoting::Off) => {
-            "it is due, and nobody has promoted it".to_owned()
-        }
-        None => return None,
-    };
-    let since = match blocking.map(|gate| gate.fact) {
-        Some(Fact::Hold { hold }) => hold.map(|hold| hold.at),
-        Some(_) => None,
-        None => decision.deadline,
-    };
-    let is_due = blocking.is_none() && decision.verdict == Verdict::Promote;
-    let is_able = matches!(view.not_promoting, None | Some(NotPromoting::Off));
-    let promote = (is_due && is_able).then(|| words::promote_remedy(&decision.release.version));
-    let helps = promote.or_else(|| words::remedies(decision).into_iter().next());
-    let item = html! {
-        div {
-            p { (release(&version)) " does not enter " (channel(decision.target().channel.as_str())) ": " (said(&why)) "." }
-            @if let Some(remedy) = helps { (with_command(&remedy.to_string(), remedy.command.as_deref())) }
-        }
-    };
-    Some((since, item))
-}
-
-/// The yanked releases from which clusters can go nowhere, unless something higher comes by itself.
-fn stranding(view: &LineView<'_>, on_the_way: &[&Decision<'_>]) -> Option<(Option<Time>, Markup)> {
-    let LineView { line, now, .. } = *view;
-    let stranding = |one: &&Release| line.stranding(one, now).is_some();
-    let last = line.releases.values().rev().find(stranding)?;
-    let comes = |one: &&&Decision<'_>| one.release.version > last.version && one.blocking().is_none();
-    let yank = last.yanked(now).filter(|_| !on_the_way.iter().any(|one| comes(&one)))?;
-    let remedy = words::higher_remedy();
-    let item = html! {
-        div {
-            p { (release(&last.version.to_string())) " was yanked: " bdi { (yank.event.reason) } ". Nothing higher is on its way, so clusters that run it stay on it." }
-            (with_command(&remedy.to_string(), remedy.command.as_deref()))
-        }
-    };
-    Some((Some(yank.event.at), item))
 }
 
 fn coming(view: &LineView<'_>, decision: &Decision<'_>) -> Option<Coming> {
@@ -451,6 +325,7 @@ mod tests {
     use super::*;
     use crate::console::freezes::freezes;
     use crate::domain::catalog::Catalog;
+    use crate::domain::line::Line;
     use crate::domain::promotion::decide_line;
     use crate::domain::release::PayloadState;
     use crate::domain::testing::{catalog, line as line_of, release as release_of, t};
@@ -524,7 +399,7 @@ mod tests {
     #[test]
     fn what_nobody_promotes_needs_somebody() {
         let now = t("2018-02-01");
-        let due = catalog([line_of("1.8", None).with(release_of("1.8.4", &["2018-01-02"]))]);
+        let due = catalog([line_of("1.8", None).with(release_of("1.8.4", &["2018-01-10"]))]);
         assert!(board(&due, now).contains("goes on by itself"));
         let off = board_of(&due, Some(NotPromoting::Off), now);
         assert!(off.contains("Needs somebody (1)") && off.contains("tidegate promote 1.8.4"), "{off}");

@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::board::{LineView, legend, track};
+use super::board::{legend, track};
 use super::frame::{Place, page, table};
 use super::mark::{Mark, mark};
 use super::text::{channel as link, day, release, said, sentence, time};
+use super::view::LineView;
 use crate::domain::Time;
 use crate::domain::line::Stage;
 use crate::domain::promotion::Gate;

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::part::Loss;
 use super::publication::Publication;
 use super::sources::Sources;
-use crate::console::board::LineView;
+use crate::console::view::LineView;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;

@@ -27,7 +27,7 @@ pub const fn problem(kind: DegradedKind) -> Problem {
             "a line is not updated",
             "clusters of that line get what was published of it last, and nothing new",
             ENGINEER,
-            "tidegate catalog check",
+            STATUS,
         ),
         DegradedKind::ReadFailing => (
             "the catalog cannot be read",

@@ -9,13 +9,14 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use chrono::DateTime;
 
 use super::{channels, forecast, lost, releases};
-use crate::console::board::{self, LineOnBoard, LineView};
+use crate::console::board::{self, LineOnBoard};
 use crate::console::calendar::{self, WhatIf};
 use crate::console::channel::{Day, Told};
 use crate::console::freezes::freezes;
 use crate::console::history::Filter;
 use crate::console::release::{Explained, Manifest, Records};
 use crate::console::status::{Health, Published, Trouble};
+use crate::console::view::LineView;
 use crate::console::{self, frame, history, status};
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
