@@ -267,7 +267,7 @@ impl Agent {
         downloads: &Path,
         payloads: &[&Payload],
     ) -> Result<Config, Refusal> {
-        let current = command::current(&look.config.current, self.folder.path(), &self.clock).ok();
+        let current = command::current(&look.config.current, self.folder.path(), &self.clock, None).ok();
         let checked = look.client.recheck(&look.config.channel, &look.checked.current)?;
         let target = checked.answer().advice.target().map(|target| target.version.clone());
         let cluster = self.folder.read()?;
@@ -335,7 +335,8 @@ impl Agent {
             Ok(Ended::Stopped) | Err(_) => drop(running),
         }
         let (kind, reason) = match ended {
-            Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
+            Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock, None)
+            {
                 Ok(now) if now == *version => {
                     tracing::info!(cluster = name, %version, "applied");
                     self.folder.change(|Cluster { orders, record, .. }| {

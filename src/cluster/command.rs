@@ -18,7 +18,8 @@ use crate::domain::version::Version;
 /// How long a command has between SIGTERM and SIGKILL: half of what systemd gives the agent itself.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// The timeout of the `--current` command, which prints a version at once unless something is stuck.
+/// The timeout of the `--current` command, which prints a version at once unless something is stuck. It changes nothing, so
+/// it is killed without a grace period.
 const LONGEST_CURRENT: Duration = Duration::from_secs(60);
 
 /// The exit code for "try again later": `EX_TEMPFAIL` of sysexits(3).
@@ -67,7 +68,7 @@ pub fn apply(
         }
         stop()
     };
-    let stopped = running.wait(clock, &stop, None)?;
+    let stopped = running.wait(clock, &stop, None, GRACE)?;
     let tail = running.last_words();
     Ok(match (stopped, running.code) {
         (_, Some(0)) => Ended::Done,
@@ -78,16 +79,24 @@ pub fn apply(
     })
 }
 
-/// Runs the command that prints the version that the cluster runs.
+/// Runs the command that prints the version that the cluster runs. `deadline` is the monotonic time by which it must end,
+/// if that is earlier than its own timeout.
 ///
 /// # Errors
 /// When the command fails, takes too long or does not print a version.
-pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Version, Refusal> {
+pub fn current(
+    command: &str,
+    folder: &Path,
+    clock: &SharedClock,
+    deadline: Option<Duration>,
+) -> Result<Version, Refusal> {
+    let left = deadline.map(|deadline| deadline.saturating_sub(clock.monotonic()));
+    let limit = left.unwrap_or(LONGEST_CURRENT).min(LONGEST_CURRENT);
     let failed = |why: String| Refusal::Current(format!("`{command}` {why}"));
     let unstarted = |e: std::io::Error| failed(format!("cannot be run: {e}"));
     let mut running = Running::start(command, folder, &[]).map_err(unstarted)?;
-    if running.wait(clock, &|| false, Some(LONGEST_CURRENT)).map_err(unstarted)? {
-        return Err(failed(format!("took longer than {} s", LONGEST_CURRENT.as_secs())));
+    if running.wait(clock, &|| false, Some(limit), Duration::ZERO).map_err(unstarted)? {
+        return Err(failed(format!("took longer than {:.0} s", limit.as_secs_f64())));
     }
     if running.code != Some(0) {
         let code = running.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
@@ -132,12 +141,14 @@ impl Running {
         Ok(Self { child, out, err, readers, code: None })
     }
 
-    /// Waits until the command ends. Returns whether it had to be stopped.
+    /// Waits until the command ends. One that must stop gets SIGTERM, and SIGKILL after `grace`. Returns whether it had to be
+    /// stopped.
     fn wait(
         &mut self,
         clock: &SharedClock,
         stop: &dyn Fn() -> bool,
         limit: Option<Duration>,
+        grace: Duration,
     ) -> std::io::Result<bool> {
         let start = clock.monotonic();
         let mut told: Option<Duration> = None;
@@ -145,7 +156,7 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 self.code = status.code();
                 if let Some(since) = told {
-                    self.end_group(clock, since);
+                    self.end_group(clock, since, grace);
                 }
                 for _ in 0..LAST_WORDS {
                     if self.readers.iter().all(JoinHandle::is_finished) {
@@ -161,7 +172,7 @@ impl Running {
                     self.signal(Signal::TERM);
                     told = Some(now);
                 }
-                Some(since) if now.saturating_sub(since) > GRACE => self.signal(Signal::KILL),
+                Some(since) if now.saturating_sub(since) > grace => self.signal(Signal::KILL),
                 None | Some(_) => {}
             }
             std::thread::sleep(PAUSE);
@@ -175,10 +186,10 @@ impl Running {
 
     /// Waits for processes that a command left behind in its group, and kills them when the grace period
     /// ends.
-    fn end_group(&self, clock: &SharedClock, since: Duration) {
+    fn end_group(&self, clock: &SharedClock, since: Duration, grace: Duration) {
         let group = Pid::from_child(&self.child);
         while test_kill_process_group(group).is_ok() {
-            if clock.monotonic().saturating_sub(since) > GRACE {
+            if clock.monotonic().saturating_sub(since) > grace {
                 return self.signal(Signal::KILL);
             }
             std::thread::sleep(PAUSE);

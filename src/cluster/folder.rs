@@ -93,6 +93,16 @@ pub enum Approval {
     Admin,
 }
 
+impl Approval {
+    /// As on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Ten years: no signed document is valid for longer.
 const LONGEST: Span = Span(TimeDelta::days(3650));
 

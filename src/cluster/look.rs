@@ -48,7 +48,7 @@ pub fn look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
 fn try_look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) -> Result<Look, Refusal> {
     let config = folder.read()?.config;
     let (server, client) = client(folder, &config, clock, stop, None)?;
-    let current = command::current(&config.current, folder.path(), clock)?;
+    let current = command::current(&config.current, folder.path(), clock, None)?;
     let (checked, outage) = match client.check(&config.channel, &current) {
         Err(refusal) if patient && refusal.is_outage() => match client.recheck(&config.channel, &current) {
             Ok(checked) => (checked, Some(refusal)),

@@ -9,7 +9,7 @@ use super::command;
 use super::folder::{Cluster, Config, Folder, Pause};
 use super::http::Stop;
 use super::look::{client, note};
-use super::record::{APPROVED, By, PAUSED, RESUMED};
+use super::record::{APPROVED, By, Entry, FOLLOWED, PAUSED, RESUMED, STRATEGY_CHANGED};
 use crate::clock::SharedClock;
 use crate::domain::channel::ChannelName;
 use crate::domain::version::Version;
@@ -38,7 +38,8 @@ pub fn approve(
         if is_advised(cluster) {
             cluster.orders.approved = Some(version.clone());
             cluster.orders.retries += 1;
-            cluster.record.ordered(APPROVED, by, clock.now(), Some(version), None);
+            let order = Entry::order(APPROVED, by, clock.now());
+            cluster.record.remember(Entry { version: Some(version.clone()), ..order });
         }
     })?;
     if is_advised(&cluster) { Ok(cluster) } else { Err(ApproveError::NotAdvised(cluster.record.target)) }
@@ -73,7 +74,8 @@ pub fn pause(
         let is_same = |pause: &Pause| reason.is_none() || pause.reason == reason;
         if !orders.paused.as_ref().is_some_and(is_same) {
             let at = clock.now();
-            record.ordered(PAUSED, by, at, None, reason.as_deref());
+            let order = Entry::order(PAUSED, by, at);
+            record.remember(Entry { reason: reason.clone().unwrap_or_default(), ..order });
             orders.paused = Some(Pause { at, reason });
             has_changed = true;
         }
@@ -96,7 +98,7 @@ pub fn resume(folder: &Folder, clock: &SharedClock, by: By) -> Result<bool, Refu
     folder.change(|Cluster { orders, record, .. }| {
         has_changed = orders.paused.take().is_some();
         if has_changed {
-            record.ordered(RESUMED, by, clock.now(), None, None);
+            record.remember(Entry::order(RESUMED, by, clock.now()));
         }
     })?;
     Ok(has_changed)
@@ -113,9 +115,9 @@ pub fn ask(
     channel: &ChannelName,
     patience: Option<Duration>,
 ) -> Result<Checked, Refusal> {
-    let config = folder.read()?.config;
-    let current = command::current(&config.current, folder.path(), clock)?;
     let deadline = patience.map(|patience| clock.monotonic() + patience);
+    let config = folder.read()?.config;
+    let current = command::current(&config.current, folder.path(), clock, deadline)?;
     let (_, client) = client(folder, &config, clock, &Stop::default(), deadline)?;
     client.check(channel, &current)
 }
@@ -124,11 +126,12 @@ pub fn ask(
 ///
 /// # Errors
 /// When the folder cannot be used.
-pub fn follow(folder: &Folder, checked: &Checked) -> Result<Cluster, Refusal> {
+pub fn follow(folder: &Folder, clock: &SharedClock, by: &By, checked: &Checked) -> Result<Cluster, Refusal> {
     folder.change(|cluster| {
         // The approval was for a release of the previous channel.
         cluster.orders.approved = None;
         cluster.orders.checks += 1;
+        cluster.record.changed(FOLLOWED, by, clock.now(), &cluster.config.channel, &checked.channel);
         cluster.config.channel = checked.channel.clone();
         note(cluster, checked, None);
     })
@@ -138,13 +141,21 @@ pub fn follow(folder: &Folder, checked: &Checked) -> Result<Cluster, Refusal> {
 ///
 /// # Errors
 /// When the folder cannot be used.
-pub fn configure(folder: &Folder, change: impl FnOnce(&mut Config)) -> Result<Cluster, Refusal> {
-    folder.change(|cluster| {
-        let channel = cluster.config.channel.clone();
-        change(&mut cluster.config);
-        if cluster.config.channel != channel {
+pub fn configure(
+    folder: &Folder,
+    clock: &SharedClock,
+    by: &By,
+    change: impl FnOnce(&mut Config),
+) -> Result<Cluster, Refusal> {
+    folder.change(|Cluster { config, orders, record }| {
+        let before = config.clone();
+        change(config);
+        if config.channel != before.channel {
             // The approval was for a release of the previous channel.
-            cluster.orders.approved = None;
+            orders.approved = None;
         }
+        let now = clock.now();
+        record.changed(FOLLOWED, by, now, &before.channel, &config.channel);
+        record.changed(STRATEGY_CHANGED, by, now, before.approval.name(), config.approval.name());
     })
 }

@@ -1,5 +1,7 @@
 //! What the agent has found and done so far.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
@@ -120,6 +122,8 @@ pub const APPLIED: &str = "Applied";
 pub const APPROVED: &str = "Approved";
 pub const PAUSED: &str = "Paused";
 pub const RESUMED: &str = "Resumed";
+pub const FOLLOWED: &str = "Followed";
+pub const STRATEGY_CHANGED: &str = "StrategyChanged";
 
 /// An update that succeeded or failed, a check that failed, or an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +143,17 @@ pub struct Entry {
     /// Who ordered it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
+    /// The setting that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// The values of a setting before and after it was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub from: String,
+    pub to: String,
 }
 
 /// Who gave an order.
@@ -151,19 +166,29 @@ pub enum By {
     Command(Option<String>),
 }
 
+impl Entry {
+    /// An order of the given kind.
+    pub fn order(kind: &str, by: By, at: Time) -> Self {
+        let (kind, reason) = (kind.to_owned(), String::new());
+        Self { at, kind, from: None, version: None, reason, by: Some(by), change: None }
+    }
+}
+
 impl Record {
     /// Records that the cluster runs a release that was applied.
     pub fn applied(&mut self, version: Version, at: Time) {
         let (kind, reason) = (APPLIED.to_owned(), String::new());
-        let (from, by) = (self.current.clone(), None);
-        self.remember(Entry { at, kind, from, version: Some(version.clone()), reason, by });
+        let (from, done) = (self.current.clone(), Some(version.clone()));
+        self.remember(Entry { at, kind, from, version: done, reason, by: None, change: None });
         self.applied = Some(version);
     }
 
-    /// Records an order of the given kind, with the release that is approved or the reason that was given.
-    pub fn ordered(&mut self, kind: &str, by: By, at: Time, version: Option<&Version>, reason: Option<&str>) {
-        let (kind, reason) = (kind.to_owned(), reason.unwrap_or_default().to_owned());
-        self.remember(Entry { at, kind, from: None, version: version.cloned(), reason, by: Some(by) });
+    /// Records that a setting was changed, if it was.
+    pub fn changed(&mut self, kind: &str, by: &By, at: Time, from: impl Display, to: impl Display) {
+        let (from, to) = (from.to_string(), to.to_string());
+        if from != to {
+            self.remember(Entry { change: Some(Change { from, to }), ..Entry::order(kind, by.clone(), at) });
+        }
     }
 
     /// Records that an update has failed.
@@ -191,10 +216,11 @@ impl Record {
 
     fn entry(&self, Failure { kind, reason, at, version, .. }: &Failure) -> Entry {
         let (from, version) = (self.current.clone(), version.clone());
-        Entry { at: *at, kind: kind.clone(), from, version, reason: reason.clone(), by: None }
+        Entry { at: *at, kind: kind.clone(), from, version, reason: reason.clone(), by: None, change: None }
     }
 
-    fn remember(&mut self, entry: Entry) {
+    /// Adds to the history.
+    pub fn remember(&mut self, entry: Entry) {
         let surplus = (self.history.len() + 1).saturating_sub(KEPT);
         self.history.drain(..surplus);
         self.history.push(entry);
@@ -225,7 +251,7 @@ mod tests {
     fn an_entry_of_an_older_agent_is_read() {
         let old = r#"{"at":"2026-01-01T00:00:00Z","type":"Applied","from":null,"version":"1.8.9"}"#;
         let entry: Entry = serde_json::from_str(old).unwrap();
-        assert_eq!((entry.by, entry.reason.as_str()), (None, ""));
+        assert_eq!((entry.by, entry.reason.as_str(), entry.change), (None, "", None));
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn a_command_prints_the_version_that_runs() {
         ("echo 1.8.4; echo no API >&2; exit 7", Err("ended with exit code 7: no API")),
         ("kill -9 $$", Err("ended with a signal")),
     ] {
-        let found = current(command, folder.path(), &clock());
+        let found = current(command, folder.path(), &clock(), None);
         let found = found.map(|version| version.to_string()).map_err(|refusal| refusal.to_string());
         match (&found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{command}"),

@@ -91,7 +91,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     } else if folder.read()?.config == config {
         "unchanged"
     } else if *replace {
-        orders::configure(&folder, |own| own.clone_from(&config))?;
+        orders::configure(&folder, &workspace.clock(), &super::by(), |own| own.clone_from(&config))?;
         "changed"
     } else {
         return Err(refuse(

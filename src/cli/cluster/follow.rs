@@ -40,7 +40,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let config = folder.read()?.config;
     let checked = super::checked(name, orders::ask(&folder, &workspace.clock(), channel, None))
         .with_context(|| format!("cluster `{name}` still follows `{}`", config.channel))?;
-    orders::follow(&folder, &checked)?;
+    orders::follow(&folder, &workspace.clock(), &super::by(), &checked)?;
     let follows = &checked.channel;
     let advice =
         UpdateBody { message: notes::advice(&checked, &config), ..UpdateBody::of(&checked.answer()) };

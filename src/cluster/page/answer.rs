@@ -237,7 +237,8 @@ impl Page {
                     "automatic" => (Approval::Automatic, "from now on, each release is applied at once"),
                     other => return Err(format!("there is no strategy `{other}`")),
                 };
-                let changed = orders::configure(folder, |config| config.approval = approval);
+                let changed =
+                    orders::configure(folder, &self.clock, &By::Page, |config| config.approval = approval);
                 changed.map(|_| text).map_err(failed("change the strategy"))?
             }
             "approve" => return self.approve(&fields.version),
@@ -261,7 +262,7 @@ impl Page {
             orders::ask(&self.folder, &self.clock, &channel, Some(PATIENCE)).map_err(failed(&what))?;
         let config = self.folder.read().map_err(failed(&what))?.config;
         if follow {
-            orders::follow(&self.folder, &checked).map_err(failed(&what))?;
+            orders::follow(&self.folder, &self.clock, &By::Page, &checked).map_err(failed(&what))?;
         }
         let (own, advice) = (&checked.channel, notes::advice(&checked, &config));
         let text = if follow {

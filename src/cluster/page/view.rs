@@ -2,7 +2,9 @@
 
 use crate::cluster::Refusal;
 use crate::cluster::folder::{Approval, Cluster, Folder, Step};
-use crate::cluster::record::{self, APPLIED, APPROVED, By, PAUSED, RESUMED};
+use crate::cluster::record::{
+    self, APPLIED, APPROVED, By, Change, FOLLOWED, PAUSED, RESUMED, STRATEGY_CHANGED,
+};
 use crate::cluster::status::StatusBody;
 use crate::console::cluster::{self, Entry, Failure, Order, View, What};
 use crate::domain::Time;
@@ -60,12 +62,14 @@ pub fn view(folder: &Folder, now: Time) -> Result<View, Refusal> {
     })
 }
 
-fn entry(record::Entry { at, kind, from, version, reason, by }: record::Entry) -> Entry {
+fn entry(record::Entry { at, kind, from, version, reason, by, change }: record::Entry) -> Entry {
     let [from, version] = [from, version].map(|version| version.map(|version| version.to_string()));
-    let order = match kind.as_str() {
-        APPROVED => Some(Order::Approve),
-        PAUSED => Some(Order::Pause),
-        RESUMED => Some(Order::Resume),
+    let order = match (kind.as_str(), change) {
+        (APPROVED, _) => Some(Order::Approve),
+        (PAUSED, _) => Some(Order::Pause),
+        (RESUMED, _) => Some(Order::Resume),
+        (FOLLOWED, Some(Change { from, to })) => Some(Order::Follow { from, to }),
+        (STRATEGY_CHANGED, Some(Change { from, to })) => Some(Order::Strategy { from, to }),
         _ => None,
     };
     let by = by.map(|by| match by {

@@ -32,11 +32,21 @@ pub enum What {
 }
 
 /// What an operator can order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum Order {
     Approve,
     Pause,
     Resume,
+    /// Another channel.
+    Follow {
+        from: String,
+        to: String,
+    },
+    /// Another strategy.
+    Strategy {
+        from: String,
+        to: String,
+    },
 }
 
 /// The latest entry comes last, and is shown first.
@@ -71,6 +81,8 @@ fn told(Entry { version, what, .. }: &Entry) -> Markup {
                     Order::Approve => { "Approved" (version) }
                     Order::Pause => "Updates paused",
                     Order::Resume => "Updates resumed",
+                    Order::Follow { from, to } => { "Channel changed from " span.v { (from) } " to " span.v { (to) } }
+                    Order::Strategy { from, to } => { "Strategy changed from " (from) " to " (to) }
                 }
                 @if let Some(by) = by { " " (by) }
                 @if !reason.is_empty() { ": " (reason) }
