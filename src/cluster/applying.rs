@@ -47,7 +47,7 @@ impl Applying {
     /// # Errors
     /// When another command holds it for a minute, or the file cannot be created.
     pub fn begin(&self) -> Result<Held, Refusal> {
-        let lock = lock::wait(&self.path)?;
+        let lock = lock::wait(&self.path, lock::APPLYING)?;
         let inherited = lock.inherited().map_err(Refusal::state(&self.path))?;
         Ok(Held { path: self.path.clone(), has_ended: false, _lock: lock, _inherited: inherited })
     }

@@ -144,7 +144,8 @@ impl Client {
         current: &Version,
     ) -> Result<Checked, Refusal> {
         let left = self.deadline.map(|deadline| deadline.saturating_sub(self.clock.monotonic()));
-        let _lock = lock::wait_for(&self.folder.join("check.lock"), left.unwrap_or(Duration::MAX))?;
+        let patience = left.unwrap_or(Duration::MAX);
+        let _lock = lock::wait_for(&self.folder.join("check.lock"), lock::CHECKING, patience)?;
         // The time stays the same for the whole check, however long it takes (TUF 5.1).
         let now = self.clock.now();
         let session = Session::new(fetch, self.trusted.read()?, Arc::clone(&self.clock), now);

@@ -200,7 +200,7 @@ impl Folder {
     pub fn create(&self, config: &Config, root: &[u8]) -> Result<(), Refusal> {
         durable::create_folder(&self.path, Mode::Private)?;
         let _check = self.check_lock()?;
-        let _files = lock::wait(&self.path.join("files.lock"))?;
+        let _files = lock::wait(&self.path.join("files.lock"), lock::WRITING)?;
         self.clear()?;
         durable::write(&self.path.join("root.json"), root, Mode::Private)?;
         // This file comes last, since the cluster exists once the file does.
@@ -215,7 +215,7 @@ impl Folder {
     pub fn remove(&self) -> Result<(), Refusal> {
         // Wait for a check in progress: it would write its trusted state after everything was removed.
         let _check = self.check_lock()?;
-        let _files = lock::wait(&self.path.join("files.lock"))?;
+        let _files = lock::wait(&self.path.join("files.lock"), lock::WRITING)?;
         let file = self.path.join(FILE);
         fs::remove_file(&file).map_err(Refusal::state(file))?;
         fs::remove_dir_all(&self.path).map_err(Refusal::state(&self.path))
@@ -257,7 +257,7 @@ impl Folder {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn change(&self, change: impl FnOnce(&mut Cluster)) -> Result<Cluster, Refusal> {
-        let _lock = lock::wait(&self.path.join("files.lock"))?;
+        let _lock = lock::wait(&self.path.join("files.lock"), lock::WRITING)?;
         let before = self.read()?;
         let mut cluster = before.clone();
         change(&mut cluster);
@@ -302,7 +302,7 @@ impl Folder {
     /// # Errors
     /// When another process holds it for a minute, or the lock file cannot be created.
     pub fn check_lock(&self) -> Result<Lock, Refusal> {
-        lock::wait(&self.path.join("check.lock"))
+        lock::wait(&self.path.join("check.lock"), lock::CHECKING)
     }
 }
 

@@ -35,19 +35,24 @@ impl Lock {
     }
 }
 
-/// Waits for a lock.
+/// What the holder of a lock does, for whoever cannot wait longer.
+pub const CHECKING: &str = "the agent or another command is checking at this moment";
+pub const WRITING: &str = "the agent or another command is writing to the state folder at this moment";
+pub const APPLYING: &str = "the `--apply` of another agent is running at this moment";
+
+/// Waits for a lock. `holder` says what its holder does.
 ///
 /// # Errors
 /// When another command holds it for a minute, or the file cannot be created.
-pub fn wait(path: &Path) -> Result<Lock, Refusal> {
-    wait_for(path, PATIENCE)
+pub fn wait(path: &Path, holder: &'static str) -> Result<Lock, Refusal> {
+    wait_for(path, holder, PATIENCE)
 }
 
 /// The same, for not longer than `patience`.
 ///
 /// # Errors
 /// When another command holds it all that time, or the file cannot be created.
-pub fn wait_for(path: &Path, patience: Duration) -> Result<Lock, Refusal> {
+pub fn wait_for(path: &Path, holder: &'static str, patience: Duration) -> Result<Lock, Refusal> {
     let patience = patience.min(PATIENCE);
     for _ in 0..=patience.as_millis() / PAUSE.as_millis() {
         if let Some(lock) = take(path)? {
@@ -55,8 +60,7 @@ pub fn wait_for(path: &Path, patience: Duration) -> Result<Lock, Refusal> {
         }
         std::thread::sleep(PAUSE);
     }
-    let busy = format!("another command has held it for {} s", patience.as_secs_f32());
-    Err(Refusal::state(path)(io::Error::new(io::ErrorKind::WouldBlock, busy)))
+    Err(Refusal::Busy { holder, waited: patience })
 }
 
 /// Whether somebody holds a lock. Who asks does not hold it meanwhile: two who ask at once do not see each

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::domain::channel::ChannelName;
 use crate::domain::span::Span;
@@ -75,8 +76,15 @@ pub enum Refusal {
     },
     #[error("{what} was stopped")]
     Stopped { what: String },
-    #[error("`{}` cannot be used: {source}", path.display())]
-    State { path: PathBuf, source: io::Error },
+    #[error("{holder}, and has not finished within {:.0} s", waited.as_secs_f64())]
+    Busy {
+        /// What another command does.
+        holder: &'static str,
+        waited: Duration,
+    },
+    /// The cause is part of the message, since that is shown without its sources.
+    #[error("`{}` cannot be used: {cause}", path.display())]
+    State { path: PathBuf, cause: io::Error },
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -111,6 +119,7 @@ impl Refusal {
             Self::NoPayload { .. } => "NoPayload",
             Self::NoSpace { .. } => "NoSpace",
             Self::Stopped { .. } => "Stopped",
+            Self::Busy { .. } => "Busy",
             Self::State { .. } | Self::Write(_) => "State",
         }
     }
@@ -176,6 +185,7 @@ impl Refusal {
             }
             "NoSpace" => "free some space on the disk of the state folder; the agent retries automatically",
             "Stopped" => "the part that was downloaded is kept, and the download resumes from there",
+            "Busy" => "try again in a moment",
             "State" => "check the state folder, its owner and the free space",
             _ => "do not trust this server until its operator has explained this",
         }
@@ -184,7 +194,7 @@ impl Refusal {
     /// The refusal for a file or folder of the state that cannot be used.
     pub fn state(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::State { path, source }
+        move |cause| Self::State { path, cause }
     }
 
     /// The refusal for a file of the state that no longer contains what was written to it.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::known;
-use crate::cli::failure::refuse;
+use crate::cli::failure::{hinted, refuse};
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::page::{self, OpenError, Way};
@@ -27,7 +27,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             format!("no agent serves a page of cluster `{name}`"),
             format!("start one: `tidegate cluster run {name} --listen 127.0.0.1:8080`"),
         ),
-        error => error.into(),
+        OpenError::OtherVersion(_) => {
+            let hint = format!("restart the agent, then `tidegate cluster open {name}` again");
+            hinted(error.into(), hint)
+        }
+        OpenError::Refused(refusal) => {
+            let hint = refusal.hint();
+            hinted(refusal.into(), hint)
+        }
+        OpenError::Random(_) => error.into(),
     })?;
     terminal.show(&json!({ "cluster": name, "url": url }), || url.clone())?;
     terminal.note("note: the link works once, and only for a minute");

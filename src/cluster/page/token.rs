@@ -5,6 +5,7 @@
 //! there without the page.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -18,6 +19,7 @@ use crate::cluster::Refusal;
 use crate::cluster::folder::{self, Folder};
 use crate::domain::Time;
 use crate::store::durable::present;
+use crate::store::plain;
 
 /// How long a token is valid.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(1);
@@ -47,6 +49,9 @@ struct Stored {
 pub enum OpenError {
     #[error("no agent serves a page")]
     Unserved,
+    /// It keeps its key in another form.
+    #[error("the agent that is running is of another version of tidegate: {0}")]
+    OtherVersion(String),
     #[error("the system provides no random numbers: {0}")]
     Random(getrandom::Error),
     #[error(transparent)]
@@ -56,16 +61,18 @@ pub enum OpenError {
 /// Makes a link that opens the page once, within a minute. Also returns how a browser gets there.
 ///
 /// # Errors
-/// When no agent serves the page, or its key cannot be read.
+/// When no agent serves the page, one of another version does, or its key cannot be read.
 pub fn open(folder: &Folder, now: Time) -> Result<(String, Way), OpenError> {
     if !folder.is_run()? {
         return Err(OpenError::Unserved);
     }
     let path = folder.path().join(FILE);
-    let Stored { url, way, key } = folder::read(&path)?.ok_or(OpenError::Unserved)?;
+    let stored = present(plain::whole(&path)).map_err(Refusal::state(&path))?.ok_or(OpenError::Unserved)?;
+    let other =
+        |why: &dyn Display| OpenError::OtherVersion(format!("`{}` cannot be read: {why}", path.display()));
+    let Stored { url, way, key } = serde_json::from_slice(&stored).map_err(|error| other(&error))?;
     let mut bytes = [0; 32];
-    let damaged = |_| Refusal::damaged(&path, "it was not written by an agent");
-    hex::decode_to_slice(key, &mut bytes).map_err(damaged)?;
+    hex::decode_to_slice(key, &mut bytes).map_err(|error| other(&error))?;
     let token = Key(bytes).token(now).map_err(OpenError::Random)?;
     Ok((format!("{url}/?token={token}"), way))
 }
