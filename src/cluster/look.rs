@@ -10,7 +10,7 @@ use super::fetch::Pace;
 use super::folder::{Cluster, Config, Failure, Folder, MOST_TRIES, Told};
 use super::http::{Server, Stop};
 use super::manifests::Options;
-use super::notes::{advice, of_check};
+use super::notes::{advice, first, of_check};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::span::Span;
@@ -99,6 +99,7 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
         action: answer.advice.action().to_owned(),
         code: answer.advice.code().to_owned(),
         message: advice(checked, config),
+        follow: first(checked),
     });
     record.expires = Some(checked.expires);
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());

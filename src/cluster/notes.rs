@@ -4,12 +4,31 @@ use super::client::Checked;
 use super::download::wanted;
 use super::folder::{Approval, Cluster, Config, Failure};
 use super::progress::Progress;
+use crate::domain::channel::ChannelName;
 use crate::domain::rfc3339;
+use crate::domain::upgrade::{Advice, Blocked};
 use crate::words;
 
 /// What a cluster should do, and where to ask for what the signed documents do not say.
 pub fn advice(checked: &Checked, config: &Config) -> String {
     words::verified(&checked.answer(), &ask(checked, config))
+}
+
+/// The channel that leads out of where the advice is blocked, if it is another one.
+pub fn first(checked: &Checked) -> Option<ChannelName> {
+    let Advice::Blocked(blocked) = checked.answer().advice else { return None };
+    let channel = match blocked {
+        Blocked::MinorGate { next: Some(_), through: channel, .. } | Blocked::NoWay { stay: channel } => {
+            channel
+        }
+        Blocked::UnknownVersion { take: Some(take) } => take.channel,
+        // Nothing can be installed in any channel yet.
+        Blocked::MinorGate { next: None, .. }
+        | Blocked::UnknownVersion { take: None }
+        | Blocked::Yanked { .. }
+        | Blocked::Barrier { .. } => return None,
+    };
+    Some(channel.name().clone()).filter(|first| *first != checked.channel)
 }
 
 /// The addresses at which the server says more than the signed documents.

@@ -12,6 +12,7 @@
 mod answer;
 mod certificate;
 mod listen;
+mod message;
 mod server;
 mod session;
 mod token;

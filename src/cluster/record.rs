@@ -72,6 +72,9 @@ pub struct Told {
     pub action: String,
     pub code: String,
     pub message: String,
+    /// The channel to follow first, if another one is blocked until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<ChannelName>,
 }
 
 /// How many attempts to apply a release may fail before a person must take a look: with automatic approval,

@@ -244,6 +244,7 @@ mod tests {
                     .to_owned(),
                 code: "up_to_date".to_owned(),
                 message: "up to date".to_owned(),
+                follow: None,
             }),
             trouble: has("failed").then(failure),
             step: has("apply").then_some(Step::Apply),
@@ -283,7 +284,8 @@ mod tests {
     fn an_approval_that_was_overtaken_is_told() {
         let version = |text| Version::parse(text).ok();
         let note = |target: Option<Version>| {
-            let told = Told { action: String::new(), code: String::new(), message: String::new() };
+            let [action, code, message] = [const { String::new() }; 3];
+            let told = Told { action, code, message, follow: None };
             let record = Record { target, advice: Some(told), ..Record::default() };
             let orders = Orders { approved: version("1.8.8"), ..Orders::default() };
             StatusBody::made("c", true, false, Cluster { config: config(), orders, record }).status.notes

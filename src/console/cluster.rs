@@ -2,7 +2,9 @@
 //!
 //! The page is served below a path that only its session knows, so that all addresses in it are relative.
 
+mod advice;
 mod history;
+mod told;
 
 use maud::{Markup, html};
 use serde::Serialize;
@@ -12,7 +14,9 @@ use super::mark::{Mark, mark};
 use super::text::{capital, said, sentence, until};
 use crate::domain::Time;
 
+pub use advice::Advice;
 pub use history::{Entry, Order, What};
+pub use told::{Outcome, Told};
 
 /// The states that Tectonic's console shows, and `Unknown`, `Waiting` and `Blocked`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,7 +45,7 @@ pub struct View {
     pub current: Option<String>,
     pub target: Option<String>,
     /// What the last check advises.
-    pub advice: Option<String>,
+    pub advice: Option<Advice>,
     /// Whether the agent has a command that applies releases.
     pub can_apply: bool,
     /// Whether it applies each release at once.
@@ -89,28 +93,6 @@ pub struct Step {
     pub reason: String,
 }
 
-/// What a session has done last.
-#[derive(Debug, Clone)]
-pub struct Told {
-    pub at: Time,
-    pub text: String,
-    pub outcome: Outcome,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    Refused,
-    /// What a channel would tell the cluster.
-    Answer {
-        /// The channel, if the cluster does not follow it yet.
-        other: Option<String>,
-        /// Whether it would not update the cluster until somebody acts: mostly, its gate is closed.
-        is_blocked: bool,
-    },
-}
-
 /// Makes the page. `csrf` is the token that each of its forms carries.
 pub fn cluster(view: &View, told: Option<&Told>, csrf: &str) -> Markup {
     let View { name, server, failure, notes, history, .. } = view;
@@ -119,7 +101,7 @@ pub fn cluster(view: &View, told: Option<&Told>, csrf: &str) -> Markup {
             h1 { "Cluster updates" }
             p.soft { "Cluster " code { (name) } ", updates from " code { (server) } }
         }
-        @if let Some(told) = told { (answer(told, csrf)) }
+        @if let Some(told) = told { (told::told(told, csrf)) }
         (standing(view, csrf))
         @if !view.steps.is_empty() { (progress(view)) }
         @if let Some(Failure { at, kind, reason, hint }) = failure {
@@ -160,29 +142,6 @@ fn order(action: &str, csrf: &str, label: &str, is_main: bool, fields: &Markup) 
     }
 }
 
-/// What the session did last, and what came of it.
-fn answer(Told { at, text, outcome }: &Told, csrf: &str) -> Markup {
-    let (class, sign) = match outcome {
-        Outcome::Done => ("card coming", mark(Mark::Go, "Done")),
-        Outcome::Refused => ("card halt-edge", mark(Mark::Stop, "Refused")),
-        Outcome::Answer { is_blocked: true, .. } => ("card halt-edge", mark(Mark::Stop, "Not yet")),
-        Outcome::Answer { .. } => ("card coming", mark(Mark::Go, "Answer")),
-    };
-    html! {
-        section class=(class) role="status" {
-            p { (sign) " " (sentence(text)) }
-            p.soft.small { (until(*at)) }
-            @if let Outcome::Answer { other: Some(channel), is_blocked } = outcome {
-                @if *is_blocked { p { "If you follow it anyway, this cluster gets no updates, not even of its present minor, until that is resolved." } }
-                p.soft.small { "An approval for the present channel does not count there." }
-                (order("follow", csrf, &format!("Follow {channel}"), !is_blocked, &html! {
-                    input type="hidden" name="channel" value=(channel);
-                }))
-            }
-        }
-    }
-}
-
 /// The state, and the button for it.
 fn standing(view: &View, csrf: &str) -> Markup {
     let View { state, current, target, advice, paused, .. } = view;
@@ -209,8 +168,9 @@ fn standing(view: &View, csrf: &str) -> Markup {
                     Some(current) => { "This cluster runs " span.v { (current) } "." }
                     None => "The version that this cluster runs is not known yet.",
                 }
-                @if let Some(advice) = advice { " " (sentence(advice)) }
+                @if let Some(advice) = advice { " " (sentence(&advice.text)) }
             }
+            @if let Some(advice) = advice { (advice.unsigned()) }
             @if let Some((since, reason)) = paused {
                 p { "Paused since " (until(*since)) @if let Some(reason) = reason { ": " (reason) } }
             }
@@ -257,32 +217,37 @@ fn then(View { state, is_automatic, can_apply, due, interval, failure, .. }: &Vi
 }
 
 /// What the main button does.
-enum Button {
+enum Button<'a> {
     Check,
+    /// Follows the channel that leads on.
+    Follow(&'a str),
     Start,
     Pause,
     Resume,
     Retry,
 }
 
-fn button_of(view: &View) -> Button {
+fn button_of(view: &View) -> Button<'_> {
     match view.state {
         State::UpdateAvailable if view.can_apply && view.target.is_some() => Button::Start,
         State::Requested | State::Updating => Button::Pause,
         State::Pausing | State::Paused => Button::Resume,
         State::Failed if view.failure.as_ref().is_some_and(|failure| failure.hint.is_some()) => Button::Retry,
-        State::Unknown
-        | State::UpToDate
-        | State::Waiting
-        | State::Blocked
-        | State::UpdateAvailable
-        | State::Failed => Button::Check,
+        State::Blocked => view
+            .advice
+            .as_ref()
+            .and_then(|advice| advice.first.as_deref())
+            .map_or(Button::Check, Button::Follow),
+        State::Unknown | State::UpToDate | State::Waiting | State::UpdateAvailable | State::Failed => {
+            Button::Check
+        }
     }
 }
 
 fn button(view: &View, csrf: &str) -> Markup {
     match button_of(view) {
         Button::Check => order("check", csrf, "Check for updates", true, &html! {}),
+        Button::Follow(channel) => follow(csrf, channel, true),
         // The version that the operator sees: another one may be advised by now.
         Button::Start => order(
             "approve",
@@ -297,6 +262,19 @@ fn button(view: &View, csrf: &str) -> Markup {
         Button::Resume => order("resume", csrf, "Resume updates", true, &html! {}),
         Button::Retry => order("retry", csrf, "Retry", true, &html! {}),
     }
+}
+
+/// Asks about a channel once more, and follows it.
+fn follow(csrf: &str, channel: &str, is_main: bool) -> Markup {
+    order(
+        "follow",
+        csrf,
+        &format!("Follow {channel}"),
+        is_main,
+        &html! {
+            input type="hidden" name="channel" value=(channel);
+        },
+    )
 }
 
 fn pause(csrf: &str, label: &str, is_main: bool) -> Markup {

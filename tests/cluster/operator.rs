@@ -79,6 +79,8 @@ fn an_operator_updates_a_cluster_with_its_page() {
     visitor.until("Up to date");
     assert_eq!(desk.read("version"), TO);
     let history = visitor.page();
+    assert!(!history.contains("role=\"status\""), "what was ordered is done: {history}");
+    visitor.until("<p class=\"soft small\">The server may know of one: <code>curl ");
     assert!(history.contains("Updated") && history.contains(FROM), "{history}");
     for order in ["Updates paused on this page: the canary is ill", "Updates resumed on this page"] {
         assert!(history.contains(order), "{order}: {history}");
@@ -96,6 +98,12 @@ fn an_operator_updates_a_cluster_with_its_page() {
     assert!(visitor.press("ask", &[("channel", "1.9-nothing")]).contains("Refused"));
     visitor.press("follow", &[("channel", "1.9-production")]);
     assert_eq!(desk.json(&["cluster", "status", "c"])["spec"]["channel"], "1.9-production");
+    let to = "to <span class=\"v\">1.9-production</span> on this page";
+    assert!(
+        visitor
+            .page()
+            .contains(&format!("Channel changed from <span class=\"v\">1.8-production</span> {to}"))
+    );
     // Whoever switches to automatic need not start anything.
     visitor.press("approval", &[("approval", "automatic")]);
     eventually("an update", || {
@@ -112,6 +120,39 @@ fn an_operator_updates_a_cluster_with_its_page() {
         assert!(!log.contains(secret), "{log}");
     }
     assert!(desk.refused(&["cluster", "open", "c"]).contains("no agent serves a page"));
+}
+
+#[test]
+fn a_cluster_that_is_blocked_is_led_out_by_a_button() {
+    let desk = Desk::new();
+    desk.add("1.6-production", "1.7.9-tectonic.3", "true", &[]);
+    desk.run(&["cluster", "follow", "c", "1.8-production"]);
+    assert_eq!(desk.status()["advice"]["follow"], "1.7-production");
+    let (agent, line) = desk.serving("127.0.0.1:0");
+    let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
+    let url = desk.run(&["cluster", "open", "c"]);
+    let visitor = Visitor::enter(&address, url.trim().split_once("/?token=").unwrap().1);
+    let page = visitor.page();
+    let blocked = "1.7.9-tectonic.3</span>. Line <code>1.8</code> can only be entered from";
+    assert!(page.contains(blocked) && page.contains("<button>Follow 1.7-production</button>"), "{page}");
+    let asked = visitor.press("ask", &[("channel", "1.9-production")]);
+    let answer = asked.split("role=\"status\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(
+        answer.contains("Not yet") && answer.contains("<button>Follow 1.7-production</button>"),
+        "{answer}"
+    );
+    assert!(!answer.contains("blocked:"), "{answer}");
+    let followed = visitor.press("follow", &[("channel", "1.7-production")]);
+    assert!(followed.contains("The cluster follows <code>1.7-production</code>"), "{followed}");
+    visitor.until("Start update");
+    assert!(!visitor.page().contains("Follow 1.7-production"));
+
+    // As an earlier version has left it.
+    let file = ".tidegate/clusters/c/page.json";
+    desk.write(file, r#"{"listen":"127.0.0.1:8080","key":"00"}"#);
+    let told = desk.refused(&["cluster", "open", "c"]);
+    assert!(told.contains("restart the agent") && told.matches("unknown field").count() == 1, "{told}");
+    assert_eq!(agent.stop(), Some(0));
 }
 
 #[test]

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tidegate::clock::{Clock, SharedClock, SystemClock};
-use tidegate::cluster::folder::{Cluster, Config, Failure, Folder, Step};
+use tidegate::cluster::folder::{Approval, Cluster, Config, Failure, Folder, Step};
 use tidegate::cluster::orders;
-use tidegate::cluster::page::{self, Listen};
+use tidegate::cluster::page::{self, Listen, OpenError};
 use tidegate::cluster::progress::Progress;
+use tidegate::cluster::record::By;
 use tidegate::cluster::recorder::Recorder;
 use tidegate::domain::Time;
 
@@ -151,6 +152,9 @@ fn a_link_is_good_once_and_for_a_minute() {
     let open = |token: &str| ask(&page.address(), "POST", "/open", &[], &encoded(&[("token", token)])).status;
     let (used, late, in_time) = (page.token(), page.token(), page.token());
     assert_eq!([open(&used), open(&used)], [303, 403]);
+    let again = ask(&page.address(), "POST", "/open", &[], &encoded(&[("token", &used)])).body;
+    assert!(again.contains("A link works once, and only for a minute"), "{again}");
+    assert!(again.contains("For another one: <code>tidegate cluster open c</code>"), "{again}");
     clock.set(page.clock.now() + TimeDelta::seconds(60));
     assert_eq!(open(&in_time), 303);
     clock.set(page.clock.now() + TimeDelta::seconds(1));
@@ -314,27 +318,117 @@ impl Clock for Hasty {
     }
 }
 
-#[test]
-fn a_question_does_not_wait_for_a_server_that_never_answers() {
-    // The system accepts connections, and nobody reads from them.
+/// A clock that stands still until a check has begun, and is an hour ahead from then on.
+#[derive(Default)]
+struct Leaping(AtomicU64);
+
+impl Clock for Leaping {
+    fn now(&self) -> Time {
+        self.0.store(3600, Ordering::SeqCst);
+        Time::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A cluster whose server accepts connections, and never answers.
+fn unanswered(current: &str) -> (Folder, TcpListener, tempfile::TempDir) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let state = tempfile::tempdir().unwrap();
     let folder = Folder::new(state.path(), "c");
-    let config = Config { server: format!("http://{}", silent.local_addr().unwrap()), ..config() };
+    let server = format!("http://{}", silent.local_addr().unwrap());
+    let config = Config { server, current: current.to_owned(), ..config() };
     folder.create(&config, World::new().repository.trusted().raw()).unwrap();
+    (folder, silent, state)
+}
+
+#[test]
+fn a_question_does_not_wait_for_a_server_that_never_answers() {
+    let (folder, _silent, _state) = unanswered("echo 1.8.4");
     let channel = "1.9-production".parse().unwrap();
     let ask = |clock: SharedClock, patience| orders::ask(&folder, &clock, &channel, patience).unwrap_err();
 
     let system: SharedClock = Arc::new(SystemClock::new());
-    let refused = ask(Arc::clone(&system), Some(Duration::from_millis(200)));
+    let refused = ask(Arc::clone(&system), Some(Duration::from_secs(1)));
     assert!(refused.kind() == "TooSlow" && refused.to_string().contains("global"), "{refused}");
     // What is left counts, not what each request takes.
-    let refused = ask(Arc::new(Hasty::default()), Some(Duration::from_secs(2)));
+    let refused = ask(Arc::new(Leaping::default()), Some(Duration::from_secs(20)));
     assert!(refused.to_string().contains("taken too long for what came before"), "{refused}");
     // A check of the agent is in progress, as long as this is held.
     let check = folder.check_lock().unwrap();
-    let refused = ask(Arc::clone(&system), Some(Duration::from_millis(200)));
-    assert!(refused.to_string().contains("check.lock"), "{refused}");
+    let refused = ask(system, Some(Duration::from_millis(1400)));
+    assert_eq!((refused.kind(), refused.hint()), ("Busy", "try again in a moment"));
+    let told = "the agent or another command is checking at this moment, and has not finished within 1 s";
+    assert_eq!(refused.to_string(), told);
     drop(check);
     drop(folder.check_lock().unwrap());
+}
+
+#[test]
+fn a_question_does_not_wait_for_a_command_that_never_ends() {
+    let (folder, _silent, _state) = unanswered("trap '' TERM; sleep 1000");
+    let (channel, hasty) = ("1.9-production".parse().unwrap(), Arc::new(Hasty::default()));
+    let clock: SharedClock = Arc::clone(&hasty) as _;
+    let refused = orders::ask(&folder, &clock, &channel, Some(Duration::from_secs(20))).unwrap_err();
+    assert!(
+        refused.kind() == "CurrentUnknown" && refused.to_string().contains("longer than 19 s"),
+        "{refused}"
+    );
+    // A stopped `--apply` would have half a minute more to end.
+    assert!(hasty.monotonic() < Duration::from_secs(30));
+}
+
+#[test]
+fn an_order_is_told_until_something_has_come_of_it() {
+    let page = Page::new("127.0.0.1:0");
+    let visitor = page.visitor();
+    let done = visitor.press("check", &[]);
+    assert!(done.contains("The agent checks now") && visitor.page().contains("The agent checks now"));
+    page.folder.change(|Cluster { record, .. }| record.checked = Some(Time::UNIX_EPOCH)).unwrap();
+    assert!(!visitor.page().contains("The agent checks now"));
+
+    // A refusal stays, and even what is over is shown once.
+    assert!(visitor.press("approve", &[("version", "1.8.9")]).contains("Cannot approve"));
+    page.folder.change(|Cluster { record, .. }| record.checked = None).unwrap();
+    assert!(visitor.page().contains("Cannot approve"));
+    let fields = [("csrf", visitor.csrf.as_str())];
+    assert_eq!(visitor.send("pause", &[], &fields).status, 303);
+    page.folder.change(|Cluster { orders, .. }| orders.paused = None).unwrap();
+    assert!(visitor.page().contains("Updates are paused"));
+    assert!(!visitor.page().contains("Updates are paused"));
+}
+
+#[test]
+fn changes_of_settings_are_recorded_with_who_made_them() {
+    let page = Page::new("127.0.0.1:0");
+    let visitor = page.visitor();
+    visitor.press("approval", &[("approval", "automatic")]);
+    let shown = visitor.press("approval", &[("approval", "automatic")]);
+    assert_eq!(shown.matches("Strategy changed from admin to automatic on this page").count(), 1);
+    let by = By::Command(Some("alice".to_owned()));
+    orders::configure(&page.folder, &page.clock, &by, |config| {
+        config.channel = "1.9-production".parse().unwrap();
+        config.approval = Approval::Admin;
+    })
+    .unwrap();
+    let shown = visitor.page();
+    let channel = "Channel changed from <span class=\"v\">1.8-production</span> to <span class=\"v\">1.9-production</span> by alice, with a command";
+    assert!(shown.contains(channel), "{shown}");
+    assert!(shown.contains("Strategy changed from automatic to admin by alice, with a command"), "{shown}");
+    // What is no order is not recorded as one.
+    orders::configure(&page.folder, &page.clock, &by, |config| config.interval += 1).unwrap();
+    assert_eq!(page.folder.read().unwrap().record.history.len(), 3);
+}
+
+#[test]
+fn the_page_of_another_version_s_agent_is_opened_after_a_restart() {
+    let page = Page::new("127.0.0.1:0");
+    let file = page.folder.path().join("page.json");
+    for other in [r#"{"listen":"127.0.0.1:8080","key":"00"}"#, "", "{"] {
+        fs::write(&file, other).unwrap();
+        let refused = page::open(&page.folder, page.clock.now()).unwrap_err();
+        assert!(matches!(refused, OpenError::OtherVersion(_)), "{refused}");
+    }
 }

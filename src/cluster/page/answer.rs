@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::listen::Listen;
+use super::message::Message;
 use super::session::{Sessions, is_same};
 use super::token::Tokens;
 use super::view::view;
@@ -163,12 +164,15 @@ impl Page {
             let hint = format!("open one: `tidegate cluster open {}`", self.folder.name());
             return ("(no session)", refused(403, "No session", "this address needs a session", &hint));
         };
-        let (csrf, told) = (session.csrf.clone(), session.told.clone());
+        let (csrf, message) = (session.csrf.clone(), session.message.clone());
+        if !is_post && action.is_empty() {
+            session.message.as_mut().into_iter().for_each(|message| message.is_seen = true);
+        }
         drop(sessions);
         if !is_post {
             return match action {
-                "" => ("/SESSION/", self.page(&csrf, told.as_ref())),
-                "events" => ("/SESSION/events", self.events(&csrf, told.as_ref(), asked.seen.as_deref())),
+                "" => ("/SESSION/", self.page(&csrf, message.as_ref())),
+                "events" => ("/SESSION/events", self.events(&csrf, message.as_ref(), asked.seen.as_deref())),
                 _ => ("(unknown)", unknown()),
             };
         }
@@ -185,24 +189,28 @@ impl Page {
         }
         let is_asked = |shown: &&&str| shown.strip_prefix("/SESSION/") == Some(action);
         let Some(shown) = ORDERS.iter().find(is_asked) else { return ("(unknown)", unknown()) };
-        let told = self.order(action, &asked.fields);
-        let told = told.unwrap_or_else(|why| self.told(why, Outcome::Refused));
+        let outcome = self.order(action, &asked.fields).unwrap_or_else(Outcome::Refused);
+        let told = Told { at: self.clock.now(), outcome };
+        let message = Message::new(told, view(&self.folder, self.clock.now()).ok().as_ref());
         if let Some(session) = self.sessions().find(secret, &asked.cookies, now, false) {
-            session.told = Some(told);
+            session.message = Some(message);
         }
         (shown, Reply::Moved(format!("/{secret}/"), None))
     }
 
-    fn page(&self, csrf: &str, told: Option<&Told>) -> Reply {
+    fn page(&self, csrf: &str, message: Option<&Message>) -> Reply {
         match view(&self.folder, self.clock.now()) {
-            Ok(view) => Reply::Page(200, cluster::cluster(&view, told, csrf).into_string()),
+            Ok(view) => {
+                let told = message.and_then(|message| message.beside(&view));
+                Reply::Page(200, cluster::cluster(&view, told, csrf).into_string())
+            }
             Err(refusal) => refused(500, "The state cannot be read", &refusal.to_string(), refusal.hint()),
         }
     }
 
     /// Says whether the page has changed, and ends at once: the browser comes back after [`RETRY`].
-    fn events(&self, csrf: &str, told: Option<&Told>, seen: Option<&str>) -> Reply {
-        let Reply::Page(_, page) = self.page(csrf, told) else { return unknown() };
+    fn events(&self, csrf: &str, message: Option<&Message>, seen: Option<&str>) -> Reply {
+        let Reply::Page(_, page) = self.page(csrf, message) else { return unknown() };
         let id = hex::encode(&Sha256::digest(page)[..8]);
         let event = if seen == Some(&id) {
             String::new()
@@ -213,7 +221,7 @@ impl Page {
     }
 
     /// Gives an order. Returns what came of it, or why it was refused.
-    fn order(&self, action: &str, fields: &Fields) -> Result<Told, String> {
+    fn order(&self, action: &str, fields: &Fields) -> Result<Outcome, String> {
         let folder = &self.folder;
         let text = match action {
             "check" => {
@@ -244,39 +252,35 @@ impl Page {
             "approve" => return self.approve(&fields.version),
             _ => return self.ask(&fields.channel, action == "follow"),
         };
-        Ok(self.told(text.to_owned(), Outcome::Done))
+        Ok(Outcome::Done(text.to_owned()))
     }
 
-    fn approve(&self, version: &str) -> Result<Told, String> {
+    fn approve(&self, version: &str) -> Result<Outcome, String> {
         let version = Version::parse(version).map_err(|error| error.to_string())?;
         orders::approve(&self.folder, &self.clock, By::Page, &version)
             .map_err(|error| format!("cannot approve `{version}`: {error}"))?;
-        Ok(self.told(format!("`{version}` is approved, and the agent applies it"), Outcome::Done))
+        Ok(Outcome::Done(format!("`{version}` is approved, and the agent applies it")))
     }
 
     /// Asks what a channel would tell the cluster, and follows it if that is wanted.
-    fn ask(&self, channel: &str, follow: bool) -> Result<Told, String> {
+    fn ask(&self, channel: &str, follow: bool) -> Result<Outcome, String> {
         let channel = ChannelName::parse_any_case(channel).map_err(|error| error.to_string())?;
         let what = if follow { format!("follow `{channel}`") } else { format!("ask about `{channel}`") };
         let checked =
             orders::ask(&self.folder, &self.clock, &channel, Some(PATIENCE)).map_err(failed(&what))?;
         let config = self.folder.read().map_err(failed(&what))?.config;
+        let own = &checked.channel;
         if follow {
             orders::follow(&self.folder, &self.clock, &By::Page, &checked).map_err(failed(&what))?;
+            // The state, which is shown below, says what it advises.
+            return Ok(Outcome::Done(format!("the cluster follows `{own}`")));
         }
-        let (own, advice) = (&checked.channel, notes::advice(&checked, &config));
-        let text = if follow {
-            format!("the cluster follows `{own}`: {advice}")
-        } else {
-            format!("`{own}`: {advice}")
-        };
-        let other = (*own != config.channel).then(|| own.to_string());
         let is_blocked = matches!(checked.answer().advice, Advice::Blocked(_));
-        Ok(self.told(text, if follow { Outcome::Done } else { Outcome::Answer { other, is_blocked } }))
-    }
-
-    fn told(&self, text: String, outcome: Outcome) -> Told {
-        Told { at: self.clock.now(), text, outcome }
+        let first = notes::first(&checked).filter(|first| *first != config.channel);
+        let first = first.map(|first| first.to_string());
+        let word = if is_blocked { "blocked" } else { "" };
+        let advice = cluster::Advice::new(&notes::advice(&checked, &config), word, first);
+        Ok(Outcome::Answer { channel: own.to_string(), is_own: *own == config.channel, is_blocked, advice })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::console::cluster::Told;
+use super::message::Message;
 
 /// A session ends when nobody has used it for this long. A page that only follows what happens does not use it.
 pub const IDLE: Duration = Duration::from_secs(3600);
@@ -23,7 +23,7 @@ pub struct Session {
     pub csrf: String,
     used: Duration,
     /// What it has done last.
-    pub told: Option<Told>,
+    pub message: Option<Message>,
 }
 
 /// All sessions.
@@ -44,7 +44,7 @@ impl Sessions {
         {
             self.0.swap_remove(idle);
         }
-        self.0.push(Session { path: path.clone(), cookie, csrf, used: now, told: None });
+        self.0.push(Session { path: path.clone(), cookie, csrf, used: now, message: None });
         Ok((path, set))
     }
 

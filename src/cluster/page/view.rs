@@ -3,10 +3,10 @@
 use crate::cluster::Refusal;
 use crate::cluster::folder::{Approval, Cluster, Folder, Step};
 use crate::cluster::record::{
-    self, APPLIED, APPROVED, By, Change, FOLLOWED, PAUSED, RESUMED, STRATEGY_CHANGED,
+    self, APPLIED, APPROVED, By, Change, FOLLOWED, PAUSED, RESUMED, STRATEGY_CHANGED, Told,
 };
 use crate::cluster::status::StatusBody;
-use crate::console::cluster::{self, Entry, Failure, Order, View, What};
+use crate::console::cluster::{self, Advice, Entry, Failure, Order, State, View, What};
 use crate::domain::Time;
 use crate::domain::span::Span;
 
@@ -36,7 +36,7 @@ pub fn view(folder: &Folder, now: Time) -> Result<View, Refusal> {
         state: status.state,
         current: status.current_version,
         target: status.target_version,
-        advice: status.advice.map(|told| told.message),
+        advice: status.advice.map(|told| advice(told, status.state)),
         can_apply: config.apply.is_some(),
         is_automatic: config.approval == Approval::Automatic,
         paused: orders.paused.map(|pause| (pause.at, pause.reason)),
@@ -60,6 +60,17 @@ pub fn view(folder: &Folder, now: Time) -> Result<View, Refusal> {
         next: record.next.as_ref().filter(|next| **next != config.channel).map(ToString::to_string),
         history: record.history.into_iter().map(entry).collect(),
     })
+}
+
+/// The advice without the word that names the state.
+fn advice(Told { message, follow, .. }: Told, state: State) -> Advice {
+    let word = match state {
+        State::UpToDate => "up to date",
+        State::Waiting => "wait",
+        State::Blocked => "blocked",
+        _ => "",
+    };
+    Advice::new(&message, word, follow.map(|channel| channel.to_string()))
 }
 
 fn entry(record::Entry { at, kind, from, version, reason, by, change }: record::Entry) -> Entry {

@@ -2,6 +2,11 @@ use super::*;
 
 const HOSTILE: &str = "\"><script>alert(1)</script><a href='javascript:x'>";
 
+fn advice(first: Option<&str>) -> Advice {
+    let message = format!("blocked: {HOSTILE}; ask `curl 'http://{HOSTILE}'`");
+    Advice::new(&message, "blocked", first.map(str::to_owned))
+}
+
 /// A view in which every text is hostile.
 fn view(state: State) -> View {
     let hostile = || HOSTILE.to_owned();
@@ -12,7 +17,7 @@ fn view(state: State) -> View {
         state,
         current: Some(hostile()),
         target: Some(hostile()),
-        advice: Some(hostile()),
+        advice: Some(advice(Some(HOSTILE))),
         can_apply: true,
         is_automatic: false,
         paused: Some((at, Some(hostile()))),
@@ -37,19 +42,28 @@ fn view(state: State) -> View {
                 version: Some(hostile()),
                 what: What::Ordered { order: Order::Approve, reason: hostile(), by: Some(hostile()) },
             },
+            changed(at, Order::Follow { from: hostile(), to: hostile() }),
+            changed(at, Order::Strategy { from: hostile(), to: hostile() }),
         ],
     }
 }
 
+fn changed(at: Time, order: Order) -> Entry {
+    Entry { at, version: None, what: What::Ordered { order, reason: String::new(), by: None } }
+}
+
+/// What a channel would tell the cluster.
+fn answer(channel: &str, is_blocked: bool, first: Option<&str>) -> Told {
+    let (channel, advice) = (channel.to_owned(), advice(first));
+    Told { at: Time::UNIX_EPOCH, outcome: Outcome::Answer { channel, is_own: false, is_blocked, advice } }
+}
+
 #[test]
 fn no_text_becomes_markup() {
-    let told = Told {
-        at: Time::UNIX_EPOCH,
-        text: HOSTILE.to_owned(),
-        outcome: Outcome::Answer { other: Some(HOSTILE.to_owned()), is_blocked: true },
-    };
+    let refused = Told { at: Time::UNIX_EPOCH, outcome: Outcome::Refused(HOSTILE.to_owned()) };
     let pages = [
-        cluster(&view(State::UpdateAvailable), Some(&told), HOSTILE),
+        cluster(&view(State::UpdateAvailable), Some(&answer(HOSTILE, true, Some(HOSTILE))), HOSTILE),
+        cluster(&view(State::Blocked), Some(&refused), HOSTILE),
         entrance(HOSTILE, HOSTILE),
         refusal(HOSTILE, HOSTILE, HOSTILE),
     ];
@@ -65,7 +79,7 @@ fn each_state_has_its_button_and_each_form_its_token() {
         (State::Unknown, "check", "Check for updates"),
         (State::UpToDate, "check", "Check for updates"),
         (State::Waiting, "check", "Check for updates"),
-        (State::Blocked, "check", "Check for updates"),
+        (State::Blocked, "follow", "Follow 1.7"),
         (State::UpdateAvailable, "approve", "Start update"),
         (State::Requested, "pause", "Pause update"),
         (State::Updating, "pause", "Pause update"),
@@ -73,7 +87,7 @@ fn each_state_has_its_button_and_each_form_its_token() {
         (State::Paused, "resume", "Resume updates"),
         (State::Failed, "retry", "Retry"),
     ] {
-        let page = cluster(&view(state), None, "TOKEN").0;
+        let page = cluster(&View { advice: Some(advice(Some("1.7"))), ..view(state) }, None, "TOKEN").0;
         let main = page.split("<form").find(|form| form.contains("<button>")).unwrap();
         let action = format!("action=\"{action}\"");
         assert!(main.contains(&action) && main.contains(&format!(">{label}<")), "{state:?}: {main}");
@@ -124,14 +138,43 @@ fn the_next_minor_has_a_button_of_its_own() {
 
 #[test]
 fn a_channel_whose_gate_is_closed_is_not_recommended() {
-    for (is_blocked, sign, button) in [
-        (true, "Not yet", "<button class=\"quiet\">Follow 1.9</button>"),
-        (false, "Answer", "<button>Follow 1.9</button>"),
+    for (is_blocked, first, sign, main) in [
+        (true, Some("1.7"), "Not yet", Some("1.7")),
+        (true, None, "Not yet", None),
+        (false, None, "Answer", Some("1.9")),
     ] {
-        let outcome = Outcome::Answer { other: Some("1.9".to_owned()), is_blocked };
-        let told = Told { at: Time::UNIX_EPOCH, text: String::new(), outcome };
+        let told = answer("1.9", is_blocked, first);
         let page = cluster(&view(State::UpToDate), Some(&told), "TOKEN").0;
-        assert!(page.contains(sign) && page.contains(button), "{page}");
+        assert!(page.contains(sign) && page.contains(">Follow 1.9</button>"), "{page}");
+        let followed: Vec<_> =
+            page.split("<button>Follow ").skip(1).filter_map(|rest| rest.split('<').next()).collect();
+        assert_eq!(followed, Vec::from_iter(main), "{page}");
         assert_eq!(page.contains("gets no updates"), is_blocked, "{page}");
     }
+}
+
+#[test]
+fn a_blocked_cluster_whose_way_out_is_no_channel_is_checked_again() {
+    let page = cluster(&View { advice: Some(advice(None)), ..view(State::Blocked) }, None, "TOKEN").0;
+    assert!(
+        page.contains("<button>Check for updates</button>") && !page.contains("action=\"follow\""),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_nobody_has_signed_is_small_print() {
+    let page = cluster(&view(State::Blocked), None, "TOKEN").0;
+    let (above, print) = page.split_once("curl").unwrap();
+    assert!(above.rsplit("<p").next().unwrap().starts_with(" class=\"soft small\""), "{page}");
+    assert!(!print.contains("curl"), "{page}");
+}
+
+#[test]
+fn the_history_says_what_a_setting_was_changed_from_and_to() {
+    let [from, to] = ["1.8", "1.9"].map(str::to_owned);
+    let history = vec![changed(Time::UNIX_EPOCH, Order::Follow { from, to })];
+    let page = cluster(&View { history, ..view(State::UpToDate) }, None, "TOKEN").0;
+    let told = "Channel changed from <span class=\"v\">1.8</span> to <span class=\"v\">1.9</span>";
+    assert!(page.contains(told), "{page}");
 }
