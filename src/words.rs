@@ -33,13 +33,13 @@ pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};
 pub use explain::{explanation, explanation_page, nothing_higher, unknown_on_mirror};
-pub use gates::{Remedy, RemedyKind, gate, gate_remedy};
+pub use gates::{Remedy, RemedyKind, gate, gate_remedy, resume_remedy};
 pub use goal::Goal;
 pub use not_promoting::not_promoting;
 pub use problems::{Problem, problem};
 pub use promotions::{PROMOTES, promotion};
 pub use remedies::{
-    early_remedy, higher_remedy, promote_remedy, remedies, remedies_of_explanation, shows_fault,
+    early_remedy, higher_remedy, mend_remedy, promote_remedy, remedies, remedies_of_explanation,
 };
 pub use step_backs::{step_back, step_back_hint};
 

@@ -101,11 +101,11 @@ pub fn line(view: &LineView<'_>) -> LineOnBoard {
 }
 
 /// What the board says of a line that has nothing to show, because it was refused.
-pub fn unshown(line: &LineName, why: &LineRefusal) -> LineOnBoard {
+pub fn unshown(line: &LineName, why: &LineRefusal, flags: &str) -> LineOnBoard {
     let piece = html! {
         tr.line { td { (line) } td { span.soft { "nothing" } } td {} td.state { (mark(Mark::Stop, "Not updated")) } }
     };
-    let needs = vec![(None, refused(line, why))];
+    let needs = vec![(None, refused(line, why, flags))];
     let degraded = vec![DegradedKind::LineRefused];
     LineOnBoard { line: line.clone(), releases: 0, on_the_way: 0, needs, degraded, coming: Vec::new(), piece }
 }
@@ -164,7 +164,7 @@ pub fn frame(
             }
             section.card.coming aria-labelledby="coming" {
                 h2 #coming { "Coming (" (coming.len()) ")" }
-                @if coming.is_empty() { p.soft { "Nothing enters a stage by itself." } } @else {
+                @if coming.is_empty() { p.soft { "Nothing has a date yet." } } @else {
                     ul.list {
                         @for one in coming.iter().take(ITEMS) { li { span.when { (day(one.at)) } p { (one.says(false)) } } }
                     }
@@ -175,6 +175,7 @@ pub fn frame(
         @if !lines.is_empty() {
             div.filter hidden {
                 label { "Find a line or a release" input type="search" id="filter" autocomplete="off"; }
+                p #other hidden { "Nothing here has that name. " a href="/" { "Look for a release of that version" } }
             }
         }
         @if cards > 0 { (legend()) }
@@ -255,7 +256,7 @@ fn stage(view: &LineView<'_>, index: usize) -> Markup {
 
 /// How to read the tracks below it.
 pub(super) fn legend() -> Markup {
-    html! { p.soft.small { "A track: the bar is the soak so far, the upright line is where it may end, and what is hatched is late." } }
+    html! { p.soft.small { "A track: the bar is the soak so far; from the upright line on, the release may enter; the hatched part ends where it is late." } }
 }
 
 /// A release on its way: its version, its soak, and what it waits for.
@@ -352,7 +353,14 @@ mod tests {
     fn board_of(catalog: &Catalog, not_promoting: Option<NotPromoting>, now: Time) -> String {
         let on_board = |line| {
             let decisions = decide_line(line, now);
-            super::line(&LineView { line, decisions: &decisions, refused: None, not_promoting, now })
+            super::line(&LineView {
+                line,
+                decisions: &decisions,
+                refused: None,
+                not_promoting,
+                flags: "",
+                now,
+            })
         };
         let lines: Vec<LineOnBoard> = catalog.lines().map(on_board).collect();
         let all: Vec<&LineOnBoard> = lines.iter().collect();

@@ -7,12 +7,15 @@ use maud::{Markup, html};
 use super::board::{Coming, LineOnBoard};
 use super::frame::{Place, page};
 use super::freezes::Frozen;
-use super::text::{channel, day, hour, release, time};
+use super::mark::{Mark, mark};
+use super::text::{channel, day, hour, release, sentence, time};
+use crate::domain::channel::LineName;
 use crate::domain::foresee::Foreseen;
 use crate::domain::line::Line;
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::policy::Freeze;
 use crate::domain::{Time, rfc3339};
-use crate::words::counted;
+use crate::words::{self, counted};
 
 /// How many promotions the page and the feed list.
 const LISTED: usize = 500;
@@ -33,7 +36,11 @@ pub struct WhatIf {
     /// The time, if one was given.
     pub at: Option<Time>,
     /// What will have been promoted by then.
-    pub foreseen: Vec<Foreseen>,
+    pub promotions: Vec<Foreseen>,
+    /// Why the server does not promote now, if it does not.
+    pub not_promoting: Option<NotPromoting>,
+    /// The lines that are not updated, of which nothing is foreseen.
+    pub left_out: Vec<LineName>,
 }
 
 /// The windows of all stages, each once, with the stages' names.
@@ -105,7 +112,7 @@ pub fn calendar(
     page("Calendar", Place::Calendar, &content)
 }
 
-fn foreseen(WhatIf { at, foreseen }: &WhatIf) -> Markup {
+fn foreseen(WhatIf { at, promotions, not_promoting, left_out }: &WhatIf) -> Markup {
     html! {
         section.card aria-labelledby="what-if" {
             h2 #what-if { "Forecast, if nobody acts" }
@@ -114,16 +121,20 @@ fn foreseen(WhatIf { at, foreseen }: &WhatIf) -> Markup {
                 button { "Show" }
             }
             @if let Some(at) = at {
-                p.say { "By the end of " (day(*at)) ", " (counted(foreseen.len(), "promotion")) " will have happened. The rest of this page is as of then." }
+                p.say { "By the end of " (day(*at)) ", " (counted(promotions.len(), "promotion")) " will have happened, if what is due is promoted at once. The rest of this page is as of then." }
+                @if let Some(why) = not_promoting { p { (sentence(&words::not_promoting(*why))) } }
+                @if !left_out.is_empty() {
+                    p { (mark(Mark::Stop, "Left out")) ", because nothing new is known of them: " @for line in left_out { "line " (line) " " } }
+                }
                 ul.list {
-                    @for one in foreseen.iter().take(LISTED) {
+                    @for one in promotions.iter().take(LISTED) {
                         li {
                             span.when { (day(one.at)) }
                             p { (release(&one.version.to_string())) " enters " (channel(one.channel.as_str())) " at " (hour(one.at)) }
                         }
                     }
                 }
-                @if foreseen.len() > LISTED { p.small { "and " (foreseen.len() - LISTED) " more" } }
+                @if promotions.len() > LISTED { p.small { "and " (promotions.len() - LISTED) " more" } }
             }
         }
     }

@@ -10,6 +10,7 @@ use super::text::{channel as link, day, release, said, sentence, time};
 use super::view::LineView;
 use crate::domain::Time;
 use crate::domain::line::Stage;
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::Gate;
 use crate::domain::release::Release;
 use crate::domain::span::Span;
@@ -22,8 +23,8 @@ const LISTED: usize = 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Day {
     Today,
-    /// Any day, and the time that was asked for, if one was.
-    Any(Option<Time>),
+    /// Any day; the time that was asked for, if one was, and why the server does not promote now.
+    Any(Option<(Time, Option<NotPromoting>)>),
 }
 
 /// Makes the page of the channel of a stage.
@@ -149,7 +150,8 @@ fn ask(name: &str, version: &str, asks: Day) -> Markup {
             h2 #ask { "What would a cluster be told?" }
             form.ask method="get" action={ "/channels/" (name) } {
                 label { "It runs" input name="version" value=(version) size="24" required autocomplete="off" placeholder="1.8.4-tectonic.1"; }
-                @if let Day::Any(at) = asks {
+                @if let Day::Any(asked) = asks {
+                    @let at = asked.map(|(at, _)| at);
                     label { "On which day (UTC; empty for now)" input type="date" name="at" value=[at.map(|at| at.date_naive().to_string())]; }
                 }
                 button { "Ask" }
@@ -229,16 +231,20 @@ fn advice(told: &Told) -> Markup {
 /// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
 pub fn told(name: &str, version: &str, (told, way): (&Told, &Way), asks: Day) -> Markup {
     let steps = &way.steps;
-    let at = match asks {
+    let asked = match asks {
         Day::Today => None,
-        Day::Any(at) => at,
+        Day::Any(asked) => asked,
     };
+    let at = asked.map(|(at, _)| at);
     let content = html! {
         div {
             p.soft.small { a href="/" { "Board" } " / " (link(name)) }
             h1 { "A cluster on " span.v { (version) } @if let Some(at) = at { ", on " (day(at)) } }
-            @if let Some(at) = at {
-                p.note { (mark(Mark::Wait, "Forecast")) " for " (time(at)) ", if nobody acts until then. What it calls coming comes after that." }
+            @if let Some((at, not_promoting)) = asked {
+                p.note {
+                    (mark(Mark::Wait, "Forecast")) " for " (time(at)) ", if nobody stops anything, and what is due is promoted at once."
+                    @if let Some(why) = not_promoting { " " (sentence(&crate::words::not_promoting(why))) }
+                }
             }
             p.say { (advice(told)) }
         }

@@ -42,10 +42,16 @@
     input.closest(".filter").hidden = false;
     input.addEventListener("input", () => {
       const wanted = input.value.trim().toLowerCase();
+      let isFound = false;
       for (const line of document.querySelectorAll(".line")) {
         line.hidden = !line.textContent.toLowerCase().includes(wanted);
         if (wanted && !line.hidden && line.tagName === "DETAILS") line.open = true;
+        isFound ||= !line.hidden;
       }
+      // The board has what is on its way and what is on offer, and not every release.
+      const other = document.getElementById("other");
+      other.hidden = isFound;
+      other.querySelector("a").href = `/releases/${encodeURIComponent(input.value.trim())}`;
     });
   };
 

@@ -110,6 +110,7 @@ pub fn history(all: &[Happened<'_>], filter: &Filter, names: bool, is_known: boo
         div {
             h1 { "History" }
             p.soft { "What the catalog records: promotions, and stops with their reasons. Also as an " a href="/history.atom" { "Atom feed" } "." }
+            @if !names { p.soft { "Who did it is shown on the server's admin listener, or everywhere with " code { "serve --show-names" } "." } }
             @if !is_known { p.note { (mark(Mark::Wait, "Not known")) " This server has not read a catalog yet, or is a mirror, which has no records." } }
         }
         section.card aria-label="Filter" {

@@ -12,7 +12,7 @@ use crate::domain::line::Stage;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, Verdict};
 use crate::domain::release::{Event, Release};
-use crate::words;
+use crate::words::{self, Remedy};
 
 /// What needs somebody, and since when, if that is known.
 pub(super) type Need = (Option<Time>, Markup);
@@ -28,8 +28,9 @@ pub(super) fn needs(view: &LineView<'_>, on_the_way: &[&Decision<'_>]) -> (Vec<N
         on_the_way.iter().any(|one| one.overdue).then_some(DegradedKind::PromotionsOverdue),
     ];
     let pauses = line.stages.iter().filter_map(|stage| Some((stage, stage.paused(now)?)));
-    let mut needs: Vec<Need> = view.refused.map(|why| (None, refused(&line.name, why))).into_iter().collect();
-    needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause))));
+    let mut needs: Vec<Need> =
+        view.refused.map(|why| (None, refused(&line.name, why, view.flags))).into_iter().collect();
+    needs.extend(pauses.map(|(stage, pause)| (Some(pause.at), paused(stage, pause, view.flags))));
     needs.extend(stranding(view, on_the_way));
     needs.extend(withheld);
     needs.extend(on_the_way.iter().filter_map(|one| need(view, one)));
@@ -46,24 +47,29 @@ pub(super) fn nothing_promoted(why: NotPromoting) -> Option<Need> {
     (why != NotPromoting::Off).then_some((None, item))
 }
 
+/// What people can do, with the command to copy.
+fn helps(remedy: &Remedy, flags: &str) -> Markup {
+    let command = remedy.command.as_ref().map(|command| format!("{command} {flags}").trim_end().to_owned());
+    with_command(&words::with_flags(&remedy.to_string(), flags), command.as_deref())
+}
+
 /// A list of what needs somebody.
 pub(super) fn items<'a>(items: impl Iterator<Item = &'a &'a Need>) -> Markup {
     html! {
         ul.list {
             @for (since, item) in items {
-                li { span.when { @if let Some(since) = since { "since " (day(*since)) } } (item) }
+                li { @if let Some(since) = since { span.when { "since " (day(*since)) } } (item) }
             }
         }
     }
 }
 
 /// That a line was refused.
-pub(super) fn refused(line: &LineName, why: &LineRefusal) -> Markup {
-    let command = words::shows_fault(why);
+pub(super) fn refused(line: &LineName, why: &LineRefusal, flags: &str) -> Markup {
     html! {
         div {
             p { (sentence(&words::refused_line(line.as_str(), why))) }
-            (with_command(&format!("a release engineer can find and mend the fault: `{command}`"), Some(command)))
+            (helps(&words::mend_remedy(why), flags))
         }
     }
 }
@@ -77,17 +83,16 @@ fn withheld(view: &LineView<'_>) -> Option<Markup> {
     Some(html! {
         div {
             p { (release(&first.version.to_string())) (words::and_more(more)) " is not on offer: " (said(&words::gate(&gate))) "." }
-            @if let Some(remedy) = words::gate_remedy(&gate, &first.version) { (with_command(&remedy.to_string(), remedy.command.as_deref())) }
+            @if let Some(remedy) = words::gate_remedy(&gate, &first.version) { (helps(&remedy, view.flags)) }
         }
     })
 }
 
-fn paused(stage: &Stage, Event { reason, .. }: &Event) -> Markup {
+fn paused(stage: &Stage, Event { reason, .. }: &Event, flags: &str) -> Markup {
     html! {
         div {
             p { (channel(stage.channel.as_str())) " is paused: " bdi { (reason) } }
-            p { "A release engineer can end it:" }
-            code.cmd { "tidegate channel resume " (stage.channel) " --reason TEXT" }
+            (helps(&words::resume_remedy(&stage.channel), flags))
         }
     }
 }
@@ -107,21 +112,24 @@ fn need(view: &LineView<'_>, decision: &Decision<'_>) -> Option<Need> {
         None if decision.verdict == Verdict::Promote && view.not_promoting == Some(NotPromoting::Off) => {
             "it is due, and nobody has promoted it".to_owned()
         }
+        None if decision.ahead().is_some() => {
+            decision.obstacles().find(|gate| matches!(gate.fact, Fact::Recorded { .. })).map(words::gate)?
+        }
         None => return None,
     };
     let since = match blocking.map(|gate| gate.fact) {
         Some(Fact::Hold { hold }) => hold.map(|hold| hold.at),
         Some(_) => None,
-        None => decision.deadline,
+        None => decision.deadline.filter(|_| decision.overdue),
     };
     let is_due = blocking.is_none() && decision.verdict == Verdict::Promote;
     let is_able = matches!(view.not_promoting, None | Some(NotPromoting::Off));
     let promote = (is_due && is_able).then(|| words::promote_remedy(&decision.release.version));
-    let helps = promote.or_else(|| words::remedies(decision).into_iter().next());
+    let first = promote.or_else(|| words::remedies(decision).into_iter().next());
     let item = html! {
         div {
             p { (release(&version)) " does not enter " (channel(decision.target().channel.as_str())) ": " (said(&why)) "." }
-            @if let Some(remedy) = helps { (with_command(&remedy.to_string(), remedy.command.as_deref())) }
+            @if let Some(remedy) = first { (helps(&remedy, view.flags)) }
         }
     };
     Some((since, item))
@@ -138,7 +146,7 @@ pub(super) fn stranding(view: &LineView<'_>, on_the_way: &[&Decision<'_>]) -> Op
     let item = html! {
         div {
             p { (release(&last.version.to_string())) " was yanked: " bdi { (yank.event.reason) } ". Nothing higher is on its way, so clusters that run it stay on it." }
-            (with_command(&remedy.to_string(), remedy.command.as_deref()))
+            (helps(&remedy, view.flags))
         }
     };
     Some((Some(yank.event.at), item))

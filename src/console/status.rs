@@ -47,7 +47,7 @@ pub struct Published {
 }
 
 /// Says on top of a page what is degraded. The script keeps it current.
-pub(super) fn note<'a>(
+pub fn note<'a>(
     kinds: impl Iterator<Item = &'a DegradedKind>,
     not_promoting: Option<NotPromoting>,
 ) -> Markup {
@@ -69,6 +69,16 @@ pub(super) fn note<'a>(
         }
     }
 }
+
+/// The same page with another note on top.
+pub fn with_note(page: &str, note: &Markup) -> String {
+    let begin = page.find(NOTE);
+    let parts = begin.and_then(|begin| Some((&page[..begin], page[begin..].split_once("</div>")?.1)));
+    parts.map_or_else(|| page.to_owned(), |(before, after)| format!("{before}{}{after}", note.0))
+}
+
+/// How the note begins. It has no other `div` in it.
+const NOTE: &str = r#"<div id="degraded">"#;
 
 /// Makes the page.
 pub fn status(health: &Health) -> Markup {
@@ -133,7 +143,7 @@ fn trouble(Trouble { kind, detail, since, channels, release: version }: &Trouble
         @if let Some(detail) = detail { p { (sentence(detail)) } }
         p.soft.small {
             @if let Some(since) = since { "Known since " (until(*since)) ". " }
-            (sentence(&format!("{who} can mend it; `{command}` says more")))
+            (sentence(&format!("{who} can mend it: `{command}`")))
             @if let Some(version) = version { " " (release(version)) }
             @for name in channels { " " (channel(name)) }
             " " code { (kind.as_str()) }

@@ -42,7 +42,7 @@ pub fn trust(kept: &[Role], renewed: &[Role], root: &str, demo: bool, now: Time)
             p { "Get the first root from somebody you trust, not from this page, and compare its digest with the one here:" }
             dl.facts { dt { "SHA-256 of the newest root" } dd { code { (root) } } }
             p { "Then let the client check everything that it is told:" }
-            code.cmd { "tidegate cluster add NAME --server URL --root 1.root.json --channel CHANNEL --current COMMAND" }
+            code.cmd { "tidegate cluster add NAME --server URL --root 1.root.json --channel CHANNEL --current COMMAND" @if demo { " --demo" } }
             p { "Any client of The Update Framework can do the same with " a href="/tuf/metadata/timestamp.json" { code { "/tuf" } } ". Whoever has a copy of the repository verifies it with:" }
             code.cmd { "tidegate verify --from DIR --root 1.root.json" }
         }

@@ -16,5 +16,7 @@ pub struct LineView<'a> {
     pub refused: Option<&'a LineRefusal>,
     /// Why the server does not promote, if it does not.
     pub not_promoting: Option<NotPromoting>,
+    /// What commands that are shown must have, so that they find the catalog.
+    pub flags: &'a str,
     pub now: Time,
 }

@@ -58,6 +58,7 @@ kinds! {
     PayloadUnavailable = "payload_unavailable", SERVICE_UNAVAILABLE, "the server has no good copy of the payload";
     LineLost = "line_lost", SERVICE_UNAVAILABLE, "what was published of the line is lost";
     NotPublished = "not_published", SERVICE_UNAVAILABLE, "nothing is published yet";
+    NoForecast = "no_forecast", SERVICE_UNAVAILABLE, "there is no forecast now";
     Expired = "expired", SERVICE_UNAVAILABLE, "the publication has expired";
 }
 

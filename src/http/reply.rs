@@ -26,6 +26,9 @@ use crate::publish::document::{Document, Encoding, Media};
 pub enum Cache {
     /// A document that a later publication may replace.
     Minute,
+    /// A page. A browser must not show the page of an earlier publication as the present one, and asks each time
+    /// whether its copy is still good.
+    Page,
     /// A document whose name contains its digest or version. It never changes.
     Immutable,
     /// An answer for one cluster.
@@ -36,6 +39,7 @@ impl Cache {
     pub(super) const fn value(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Minute => "public, max-age=60",
+            Self::Page => "public, no-cache",
             Self::Immutable => "public, max-age=31536000, immutable",
             Self::Private => "private, no-store",
         })

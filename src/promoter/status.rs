@@ -200,6 +200,12 @@ impl Status {
 }
 
 impl Status {
+    /// Whether what is served cannot be replaced.
+    pub fn publishes_nothing(&self) -> bool {
+        use DegradedKind::{PublishFailing, ReadFailing, SigningFailing};
+        self.degraded.iter().any(|one| matches!(one.kind(), ReadFailing | SigningFailing | PublishFailing))
+    }
+
     /// What a state keeps of it, for commands that read only the folders.
     pub fn report(&self, since: Time) -> Report {
         let own = self.degraded.iter().filter(|degraded| degraded.kind().is_of_server());

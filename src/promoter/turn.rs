@@ -95,6 +95,7 @@ impl Promoter {
             if run.round(&*self.setup.catalog, &read.revision, due, machine) == Next::Done {
                 let not_written = not_committed(&run);
                 let failed = withheld.as_ref().and_then(Withheld::failure).or(not_written.as_ref());
+                decided.flags = self.setup.demo.as_deref().unwrap_or_default();
                 decided.not_promoting = not_promoting.or(failed.map(NotPromoting::of));
                 degraded.extend(not_written);
                 let mut turned = self.publish_and_report(read, &decided, copies, &mut reserved, degraded);
@@ -131,8 +132,8 @@ impl Promoter {
             self.schedule.retry = Some(monotonic);
         }
         self.is_failing = turned.has_failed;
-        self.shared.catalog.store(Some(turned.whole));
         if let Some(publication) = turned.publication {
+            self.shared.catalog.store(Some(turned.whole));
             self.last = Some(Arc::clone(&publication));
             self.published = turned.catalog;
             self.shared.publication.store(Some(publication));
@@ -212,13 +213,14 @@ impl Promoter {
         }
         if let Some(publication) = &publication {
             tracing::info!(version = publication.version, revision = %read.revision, "published");
-            for (line, refusal) in &decided.refused {
-                let (line, refusal) = (line.clone(), refusal.clone());
-                let keeps = publication.has_line(&line);
-                degraded.push(Degraded::LineRefused { line, keeps, refusal });
-            }
         }
         let last = publication.as_deref().or(self.last.as_deref());
+        if let Some(last) = last {
+            degraded.extend(decided.refused.iter().map(|(line, refusal)| {
+                let (line, refusal) = (line.clone(), refusal.clone());
+                Degraded::LineRefused { keeps: last.has_line(&line), line, refusal }
+            }));
+        }
         let trust = read.trust.as_ref().ok().and_then(Option::as_ref);
         let is_good = read.faults == 0 && self.watching.unreadable().is_none();
         let status = Status {

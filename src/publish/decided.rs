@@ -35,6 +35,8 @@ pub struct Decided<'a> {
     pub decisions: Vec<Decision<'a>>,
     /// Why the server does not promote, if it does not.
     pub not_promoting: Option<NotPromoting>,
+    /// What commands that are shown must have, so that they find the catalog.
+    pub flags: &'a str,
 }
 
 impl<'a> Decided<'a> {
@@ -60,7 +62,7 @@ impl<'a> Decided<'a> {
         let refused = refused(catalog, faulty, last, now);
         let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
         let decisions = lines.flat_map(|line| decide_line(line, now)).collect();
-        Self { catalog, now, refused, decisions, not_promoting: None }
+        Self { catalog, now, refused, decisions, not_promoting: None, flags: "" }
     }
 
     /// The decisions about one line.
@@ -74,7 +76,7 @@ impl<'a> Decided<'a> {
     pub fn view<'b>(&'b self, line: &'b Line) -> LineView<'b> {
         let refused = self.refused.get(&line.name);
         let (decisions, not_promoting) = (self.of_line(&line.name), self.not_promoting);
-        LineView { line, decisions, refused, not_promoting, now: self.now }
+        LineView { line, decisions, refused, not_promoting, flags: self.flags, now: self.now }
     }
 
     /// The releases that go no further because their line was refused, as far as its files can be read.

@@ -80,7 +80,7 @@ fn unshown(decided: &Decided<'_>, part: &Part) -> Option<(LineOnBoard, Piece)> {
         .as_ref()
         .map(|lost| LineRefusal::Lost { why: lost.loss.why.clone(), may_pass: lost.loss.may_pass });
     let why = decided.refused.get(&part.line).or(lost.as_ref())?;
-    Some(board_piece(board::unshown(&part.line, why)))
+    Some(board_piece(board::unshown(&part.line, why, decided.flags)))
 }
 
 fn board_piece(mut on_board: LineOnBoard) -> (LineOnBoard, Piece) {

@@ -63,6 +63,7 @@ pub fn restore<F: Files + ?Sized>(
     let demo = channel_manifests.iter().any(|manifest| manifest.signed().demo);
 
     let decided = Decided {
+        flags: "",
         catalog: &catalog,
         now,
         refused: BTreeMap::new(),

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::TimeDelta;
 
 use super::{ahead, event, evidence, retired, yanked};
+use crate::domain::channel::ChannelName;
 use crate::domain::named::named;
 use crate::domain::promotion::{Fact, Gate, GateState, SoakEnd};
 use crate::domain::release::{ManifestFault, ManifestState, PayloadState};
@@ -162,6 +163,15 @@ impl Remedy {
     }
 }
 
+/// How the pause of a channel ends.
+pub fn resume_remedy(channel: &ChannelName) -> Remedy {
+    Remedy::new(
+        RemedyKind::ResumeChannel,
+        "a release engineer can end the pause",
+        format!("tidegate channel resume {channel} --reason TEXT"),
+    )
+}
+
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {
@@ -180,11 +190,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
     Some(match gate.fact {
         // [`early_remedy`] covers these gates together.
         Fact::Soak { ends: SoakEnd::Paused { channel, .. }, .. } | Fact::Paused { channel, .. } => {
-            Remedy::new(
-                RemedyKind::ResumeChannel,
-                "a release engineer can end the pause",
-                format!("tidegate channel resume {channel} --reason TEXT"),
-            )
+            resume_remedy(channel)
         }
         Fact::Soak { .. }
         | Fact::Window { .. }

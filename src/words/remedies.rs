@@ -113,10 +113,7 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
         && faulty.is_none()
         && explanation.refused.is_none();
     let promote = is_due.then(|| promote_remedy(version));
-    let check = explanation.stands_still().map(|refusal| {
-        let who = "a release engineer can find and mend the fault";
-        Remedy::new(RemedyKind::Check, who, shows_fault(refusal).to_owned())
-    });
+    let check = explanation.stands_still().map(mend_remedy);
     let is_restorable = decision.is_none() && release.yanked(now).is_some() && !release.is_withdrawn(now);
     let mut of_decision = decision.map(remedies).unwrap_or_default();
     of_decision.extend(is_restorable.then(|| unyank(version)));
@@ -147,15 +144,17 @@ pub fn higher_remedy() -> Remedy {
     Remedy::new(RemedyKind::AddHigher, who, "tidegate release add VERSION --payload FILE".to_owned())
 }
 
-/// The command that shows the fault of a line.
-pub const fn shows_fault(refusal: &LineRefusal) -> &'static str {
-    match refusal {
+/// How the fault of a line is found.
+pub fn mend_remedy(refusal: &LineRefusal) -> Remedy {
+    let command = match refusal {
         LineRefusal::Faulty { .. } => "tidegate catalog check",
         // The files of a line that takes back what was published have no fault in themselves.
         LineRefusal::Lost { .. } | LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => {
             "tidegate status"
         }
-    }
+    };
+    let who = "a release engineer can find and mend the fault";
+    Remedy::new(RemedyKind::Check, who, command.to_owned())
 }
 
 /// Returns how clusters of another line get to a release that is in its last stage.

@@ -92,9 +92,17 @@ fn the_calendar_foresees_what_is_promoted_for_those_who_may_ask() {
     assert!(public.contains("A cluster on") && !public.contains("Forecast"), "{public}");
     let admin = page(&server.admin, ask);
     assert!(admin.contains("Forecast") && admin.contains("href=\"/releases/1.8.3\""), "{admin}");
+    assert!(page(&server.admin, "/calendar?at=2018-01-01").contains("has passed"));
     // Operators see names in sentences too, and the public does not.
     assert!(page(&server.admin, "/releases/1.8.2").contains("by grace: etcd"));
     assert!(!page(&server.address, "/releases/1.8.2").contains("grace"));
+    // A line that is refused is not foreseen.
+    std::fs::write(place.dir().join("channels/1.8/1.8.1.yaml"), ": [").unwrap();
+    eventually("nothing is foreseen through a refused line", || {
+        let page = page(&server.admin, ask);
+        if page.contains("Line <code>1.8</code> is not updated") { Ok(()) } else { Err(page) }
+    });
+    assert!(page(&server.admin, "/calendar?at=2100-01-01").contains("Left out</span>"));
 }
 
 #[test]

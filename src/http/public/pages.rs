@@ -8,7 +8,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use chrono::DateTime;
 
-use super::{channels, forecast, lost, releases};
+use super::forecast::{self, Foretold};
+use super::{channels, lost, releases};
 use crate::console::board::{self, LineOnBoard};
 use crate::console::calendar::{self, WhatIf};
 use crate::console::channel::{Day, Told};
@@ -21,7 +22,7 @@ use crate::console::{self, frame, history, status};
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::{ChannelName, LineName};
-use crate::domain::degraded::Degraded;
+use crate::domain::degraded::{Degraded, DegradedKind};
 use crate::domain::explain::Explanation;
 use crate::domain::history::{Happened, history as of_line, history_of_release};
 use crate::domain::promotion::{decide, decide_line};
@@ -52,16 +53,24 @@ pub fn script(ask: &Ask<'_>) -> Answered {
 }
 
 pub fn board_page(ask: &Ask<'_>) -> Answered {
-    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.board), Cache::Minute)))
+    let status = ask.state.shared.status.load();
+    if status.publishes_nothing() {
+        // The board is that of the last publication, which did not know that.
+        return shown(ask.current().and_then(|current| {
+            let kinds: Vec<DegradedKind> = status.degraded.iter().map(Degraded::kind).collect();
+            let note = status::note(kinds.iter(), status.not_promoting);
+            let page = String::from_utf8_lossy(&pages(&current)?.board.identity);
+            Ok(fresh(StatusCode::OK, status::with_note(&page, &note)))
+        }));
+    }
+    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.board), Cache::Page)))
 }
 
 /// The calendar.
 pub async fn calendar(ask: &Ask<'_>) -> Answered {
     match forecast::catalog(ask) {
         Some(catalog) => shown(foreseen(ask, catalog).await),
-        None => {
-            found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.calendar), Cache::Minute)))
-        }
+        None => found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.calendar), Cache::Page))),
     }
 }
 
@@ -69,18 +78,20 @@ pub async fn calendar(ask: &Ask<'_>) -> Answered {
 async fn foreseen(ask: &Ask<'_>, catalog: Arc<Catalog>) -> Answered {
     let at = forecast::day(ask)?;
     let then = at.unwrap_or_else(|| ask.state.now());
-    let page = forecast::made(ask, catalog, then, move |catalog, foreseen, _| {
+    let page = forecast::made(ask, catalog, then, move |foretold| {
+        let Foretold { catalog, promotions, not_promoting, left_out, .. } = foretold;
+        let what_if = WhatIf { at, promotions, not_promoting, left_out };
         let lines: Vec<LineOnBoard> = catalog
             .lines()
             .map(|line| {
                 let decisions = &decide_line(line, then);
-                board::line(&LineView { line, decisions, refused: None, not_promoting: None, now: then })
+                board::line(&LineView { line, decisions, refused: None, not_promoting, flags: "", now: then })
             })
             .collect();
         let lines: Vec<&LineOnBoard> = lines.iter().collect();
         let freezes = freezes(catalog.lines(), then);
         let windows = calendar::windows(catalog.lines());
-        let page = calendar::calendar(&lines, &freezes, &windows, Some(&WhatIf { at, foreseen }), then);
+        let page = calendar::calendar(&lines, &freezes, &windows, Some(&what_if), then);
         Ok(page.into_string())
     });
     Ok(fresh(StatusCode::OK, page.await?))
@@ -91,7 +102,7 @@ pub fn feed(ask: &Ask<'_>) -> Answered {
 }
 
 pub fn trust(ask: &Ask<'_>) -> Answered {
-    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.trust), Cache::Minute)))
+    found(ask, |_, publication| Ok((Cow::Borrowed(&*pages(publication)?.trust), Cache::Page)))
 }
 
 /// Replies with a page that was made at publication.
@@ -147,7 +158,7 @@ async fn channel_page(ask: &Ask<'_>) -> Answered {
             if publication.channel(&name).is_none() {
                 return Err(channels::missing(publication, &name));
             }
-            Ok((Cow::Borrowed(publication.page(&name).ok_or_else(unmade)?), Cache::Minute))
+            Ok((Cow::Borrowed(publication.page(&name).ok_or_else(unmade)?), Cache::Page))
         });
     };
     current.check_expiry(ask.state.now())?;
@@ -181,7 +192,7 @@ fn channel_now(ask: &Ask<'_>, catalog: &Catalog, name: &ChannelName) -> Option<S
     let ChannelRef { line, index } = catalog.channel(name)?;
     let (now, not_promoting) = (ask.state.now(), ask.state.shared.status.load().not_promoting);
     let decisions = &decide_line(line, now);
-    let view = LineView { line, decisions, refused: None, not_promoting, now };
+    let view = LineView { line, decisions, refused: None, not_promoting, flags: "", now };
     let page = || console::channel::channel(&view, index, Day::Any(None)).into_string();
     (!forecast::is_refused(ask, &line.name)).then(page)
 }
@@ -194,14 +205,16 @@ async fn channel_then(
     at: Time,
     publication: &Publication,
 ) -> Result<String, Problem> {
-    let Some(ChannelRef { line, .. }) = catalog.channel(&name) else {
+    if publication.channel(&name).is_none() {
         return Err(channels::missing(publication, &name));
-    };
-    if forecast::is_refused(ask, &line.name) {
-        let detail = format!("line `{}` is not updated, so nobody knows what it will offer", line.name);
-        return Err(Problem::new(ProblemKind::NotPublished, detail).hint("see `/status`"));
     }
-    let page = forecast::made(ask, catalog, at, move |catalog, _, goes_on| {
+    let page = forecast::made(ask, catalog, at, move |foretold| {
+        let Foretold { catalog, not_promoting, left_out, goes_on, .. } = foretold;
+        // The way of a cluster can lead through any line.
+        if let Some(line) = left_out.first() {
+            let detail = format!("line `{line}` is not updated, so nobody knows what it will offer");
+            return Err(Problem::new(ProblemKind::NoForecast, detail).hint("see `/status`"));
+        }
         let decisions = decide(catalog, at);
         let told = |version: &str| -> Option<Told> {
             let version = Version::parse(version).ok().filter(|_| goes_on())?;
@@ -212,7 +225,13 @@ async fn channel_then(
         // Too late is the only way to no answer: the channel is there.
         let answer = told(&version).ok_or_else(unmade)?;
         let way = console::channel::way(name.as_str(), &version, told);
-        Ok(console::channel::told(name.as_str(), &version, (&answer, &way), Day::Any(Some(at))).into_string())
+        Ok(console::channel::told(
+            name.as_str(),
+            &version,
+            (&answer, &way),
+            Day::Any(Some((at, not_promoting))),
+        )
+        .into_string())
     });
     page.await
 }

@@ -60,7 +60,7 @@ fn what_is_degraded_is_on_the_status_page_and_on_top_of_the_board() {
         "Degraded</span>",
         "Nothing can be signed.",
         "Clusters get what was published last",
-        "operator can mend it; <code>tidegate status</code>",
+        "operator can mend it: <code>tidegate status</code>",
         "datetime=\"2017-12-31T22:00:00Z\"",
         "on the server's admin listener",
     ] {
@@ -73,6 +73,25 @@ fn what_is_degraded_is_on_the_status_page_and_on_top_of_the_board() {
     assert!(events.contains("event: degraded\ndata: [\"nothing can be signed\"]\n"), "{events}");
     server.clock.set(NOW + 365 * 86_400);
     assert!(read(server.client(), "/status").contains("Stale</span>"));
+}
+
+#[test]
+fn the_last_board_says_that_nothing_can_be_published() {
+    let server = spawn();
+    let mut next = Publication::clone(server.shared.publication.load().as_ref().unwrap());
+    let board = "<p>before</p><div id=\"degraded\"></div><p>after</p>";
+    let [board, calendar, feed, trust] = [board, "[]", "[]", "[]"].map(json);
+    next.pages = Some(Pages { board, calendar, feed, trust });
+    server.shared.publication.store(Some(Arc::new(next)));
+    let read = || server.client().get("/");
+    assert_eq!(read().header("cache-control"), Some("public, no-cache"), "a browser asks each time");
+    let why = "no room on the disk".to_owned();
+    let degraded = vec![Degraded::Failed { kind: DegradedKind::SigningFailing, why }];
+    let time = Time::from_timestamp(NOW, 0).unwrap();
+    server.shared.report(Status { degraded, ..Status::default() }, time);
+    let page = String::from_utf8(read().body).unwrap();
+    assert!(page.contains("before</p><div id=\"degraded\"><p class=\"note\">"), "{page}");
+    assert!(page.contains("nothing can be signed") && page.ends_with("</div><p>after</p>"), "{page}");
 }
 
 #[test]
