@@ -30,6 +30,7 @@ mod release;
 mod root;
 mod serve;
 mod shell;
+mod signals;
 mod status;
 mod table;
 mod terminal;

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use self::witness::Witness;
 use super::failure::{Hint, refuse};
 use super::workspace::{Workspace, work_tree};
-use super::{Globals, demo, import, keyfile, logging};
+use super::{Globals, demo, import, keyfile, logging, signals};
 use crate::clock::{SharedClock, SystemClock};
 use crate::formats::tuf::KeyId;
 use crate::http;
@@ -212,7 +212,7 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Listen for signals before anything else, so that an early signal is not lost.
-        let stopped = signals()?;
+        let stopped = signals::stopped()?;
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
         config.access_log = logging::access().filter(|_| args.access_log);
@@ -433,18 +433,6 @@ fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyho
     }
     out.flush()?;
     Ok(())
-}
-
-/// Returns a future that completes when the process gets SIGTERM or SIGINT.
-fn signals() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
-        }
-    })
 }
 
 #[cfg(test)]

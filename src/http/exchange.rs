@@ -20,6 +20,9 @@ pub struct Exchange {
 enum Progress {
     /// A head is arriving.
     Head(Head),
+    /// A chunked body that must be empty is arriving. Its last chunk and its trailers end like a head: with the
+    /// first empty line.
+    EmptyBody(Head),
     /// A request is being answered. Its body may still have this many bytes.
     Answering { body: u64 },
     /// The current reply is the last one. Whatever the client sends now is discarded.
@@ -56,20 +59,8 @@ impl Exchange {
     /// Decides how many of these bytes may be passed on, and counts them as passed on.
     pub fn pass(&self, bytes: &[u8]) -> Pass {
         match self.progress.get() {
-            Progress::Head(mut head) => match head.find_end(bytes) {
-                Some(length) => {
-                    self.progress.set(Progress::Answering { body: 0 });
-                    Pass::Bytes(length)
-                }
-                None if head.length > ARRIVING => {
-                    self.last();
-                    Pass::TooLarge
-                }
-                None => {
-                    self.progress.set(Progress::Head(head));
-                    Pass::Bytes(bytes.len())
-                }
-            },
+            Progress::Head(head) => self.pass_lines(head, bytes, Progress::Head),
+            Progress::EmptyBody(head) => self.pass_lines(head, bytes, Progress::EmptyBody),
             Progress::Answering { body } => {
                 let length = usize::try_from(body).map_or(bytes.len(), |body| body.min(bytes.len()));
                 self.progress.set(Progress::Answering { body: body - length as u64 });
@@ -79,10 +70,28 @@ impl Exchange {
         }
     }
 
+    /// Passes lines up to the first empty one, or all of these bytes if that is not among them.
+    fn pass_lines(&self, mut head: Head, bytes: &[u8], unfinished: fn(Head) -> Progress) -> Pass {
+        match head.find_end(bytes) {
+            Some(length) => {
+                self.progress.set(Progress::Answering { body: 0 });
+                Pass::Bytes(length)
+            }
+            None if head.length > ARRIVING => {
+                self.last();
+                Pass::TooLarge
+            }
+            None => {
+                self.progress.set(unfinished(head));
+                Pass::Bytes(bytes.len())
+            }
+        }
+    }
+
     /// Whether the connection waits for bytes of the client, not for an answer to what it has passed on.
     pub fn is_open(&self) -> bool {
         match self.progress.get() {
-            Progress::Head(_) | Progress::Last => true,
+            Progress::Head(_) | Progress::EmptyBody(_) | Progress::Last => true,
             Progress::Answering { body } => body > 0,
         }
     }
@@ -105,6 +114,11 @@ impl Exchange {
     /// Lets the body of the current request pass: this many bytes.
     pub fn body(&self, length: u64) {
         self.progress.set(Progress::Answering { body: length });
+    }
+
+    /// Lets a chunked body pass that must be empty.
+    pub fn empty_body(&self) {
+        self.progress.set(Progress::EmptyBody(Head::default()));
     }
 
     /// Lets the next request pass, because the current one is answered.
@@ -174,6 +188,22 @@ mod tests {
         assert!(!exchange.is_open());
         exchange.last();
         assert_eq!((exchange.pass(FIRST), exchange.is_last()), (Pass::Bytes(0), true));
+    }
+
+    #[test]
+    fn an_empty_chunked_body_passes_up_to_its_empty_line() {
+        for body in [&b"0\r\n\r\n"[..], b"000;a=b\r\nx: y\r\n\r\n"] {
+            let exchange = Exchange::default();
+            assert_eq!(exchange.pass(FIRST), Pass::Bytes(FIRST.len()));
+            exchange.empty_body();
+            assert_eq!((exchange.pass(&body[..1]), exchange.is_open()), (Pass::Bytes(1), true));
+            assert_eq!(exchange.pass(&[&body[1..], FIRST].concat()), Pass::Bytes(body.len() - 1));
+            assert!(!exchange.is_open());
+        }
+        let exchange = Exchange::default();
+        exchange.empty_body();
+        assert_eq!(exchange.pass(&vec![b'0'; ARRIVING]), Pass::Bytes(ARRIVING));
+        assert_eq!((exchange.pass(b"0"), exchange.is_last()), (Pass::TooLarge, true));
     }
 
     #[test]

@@ -148,6 +148,8 @@ fn an_agent_heeds_its_operator_while_it_applies() {
     desk.until_file("log", "begun");
     let status = desk.status();
     assert_eq!((&status["state"], status["since"].is_string()), (&"Updating".into(), true), "{status}");
+    agent.hang_up();
+    desk.until_file("agent.log", "continuing on SIGHUP");
     assert!(desk.run(&["cluster", "status", "c"]).contains("apply since 2"));
     desk.run(&["cluster", "pause", "c", "--reason", "the canary is ill"]);
     desk.until_file("log", "ended");

@@ -160,10 +160,19 @@ impl Agent {
         self.0.wait().unwrap();
     }
 
+    /// Tells it that its terminal has closed, or that it should reload.
+    pub fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
     /// Tells it to stop, and gives its exit code.
     pub fn stop(mut self) -> Option<i32> {
-        let id = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         self.0.wait().unwrap().code()
     }
 }

@@ -20,5 +20,6 @@ mod spawn;
 mod stalled;
 mod start;
 mod status;
+mod supervised;
 mod verify;
 mod waiting;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::known;
 use crate::cli::failure::{Hint, refuse, summary};
+use crate::cli::signals;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::agent::{Agent, Turn};
@@ -140,20 +141,14 @@ fn serve(
 
 /// Sets `stop` when the process gets SIGTERM or SIGINT.
 fn listen(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut terminate, mut interrupt) = {
+    let stopped = {
         let _inside = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        signals::stopped()?
     };
     let stop = Arc::clone(stop);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        });
+        runtime.block_on(stopped);
         stop.store(true, Ordering::SeqCst);
     })?;
     Ok(())

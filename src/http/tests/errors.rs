@@ -81,13 +81,41 @@ fn the_server_is_no_tunnel_and_upgrades_to_nothing() {
 #[test]
 fn a_request_with_a_body_is_refused_and_its_connection_is_closed() {
     let server = spawn();
-    for line in ["content-length: 2", "transfer-encoding: chunked", "content-length: 99999999999"] {
+    let chunked = |body: &str| format!("transfer-encoding: chunked\r\n\r\n{body}");
+    let long = format!("0\r\nx: {}", "y".repeat(40_000));
+    for lines in [
+        "content-length: 2\r\n\r\n",
+        "content-length: 99999999999\r\n\r\n",
+        &chunked("1\r\nx\r\n0\r\n\r\n"),
+        &chunked("3\r\n\n\n\n\r\n0\r\n\r\n"),
+        &chunked("10000000\r\nx"),
+        &chunked("nothing\r\n\r\n"),
+        &chunked(&long),
+    ] {
+        let line = &lines[..lines.len().min(60)];
         let mut client = server.client();
-        let response = client.ask("GET", "/v1/channels", &[line]);
+        client.send(format!("GET /v1/channels HTTP/1.1\r\nhost: test\r\n{lines}").as_bytes()).unwrap();
+        let response = client.response(true).unwrap();
         assert_eq!((response.status, response.problem().as_str()), (413, "body_refused"), "{line}");
         assert_eq!(response.header("connection"), Some("close"));
         let _ = client.send(&vec![b'x'; 100_000]);
         assert!(client.is_closed(), "{line}");
+    }
+}
+
+#[test]
+fn a_chunked_body_without_a_byte_is_no_body() {
+    let server = spawn();
+    let mut client = server.client();
+    for path in ["/v1/channels", "/readyz", "/tuf/metadata/timestamp.json", "/v1/channels"] {
+        for body in ["0\r\n\r\n", "000;by=\"a gateway\"\r\nx-trailer: y\r\n\r\n"] {
+            let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
+            client.send([head.as_str(), body, head.as_str()].concat().as_bytes()).unwrap();
+            assert_eq!(client.response(true).unwrap().status, 200, "{path}");
+            client.send(body.as_bytes()).unwrap();
+            let response = client.response(true).unwrap();
+            assert_eq!((response.status, response.header("connection")), (200, None), "{path}");
+        }
     }
 }
 

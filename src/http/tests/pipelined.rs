@@ -46,7 +46,7 @@ fn nothing_is_answered_after_a_reply_that_ends_the_connection() {
 #[test]
 fn a_body_that_is_refused_and_never_comes_does_not_keep_the_connection() {
     let server = spawn();
-    for line in ["content-length: 5", "transfer-encoding: chunked"] {
+    for line in ["content-length: 5", "transfer-encoding: chunked\r\n\r\n5\r\nx"] {
         for method in ["GET", "POST"] {
             let mut client = server.client();
             let response = client.ask(method, "/healthz", &[line]);
