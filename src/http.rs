@@ -38,7 +38,7 @@ mod state;
 pub use access::{ACCESS, AccessLine, AccessLog, AccessWriter};
 pub use connection::Deadlines;
 pub use limits::CONNECTION_MEMORY;
-pub use server::{Config, Running, StartError, start};
+pub use server::{Config, Handed, Running, StartError, start};
 
 #[cfg(test)]
 mod tests;

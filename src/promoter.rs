@@ -192,14 +192,16 @@ impl Promoter {
     /// serve the same publication for ever.
     fn guarded_turn(&mut self) -> Duration {
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn()));
-        turn.unwrap_or_else(|panic| {
+        let next = turn.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             self.fail(vec![Degraded::Panicked { why: why.to_owned() }]);
             self.is_failing = true;
             self.schedule.retry = Some(Duration::ZERO);
             RETRY
-        })
+        });
+        self.shared.turns.fetch_add(1, Ordering::Relaxed);
+        next
     }
 
     /// Runs one turn: checks whether there is anything to do, and does it. Returns the time until the next

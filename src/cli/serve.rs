@@ -2,6 +2,8 @@
 
 mod descriptors;
 mod memory;
+mod sockets;
+mod supervisor;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use tokio::sync::oneshot;
 
+use self::supervisor::Supervisor;
 use self::witness::Witness;
 use super::failure::{Hint, refuse};
 use super::workspace::{Workspace, work_tree};
@@ -123,9 +126,11 @@ pub enum Switch {
 /// Serves until the process is stopped.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock::new());
+    let shared = Handle::new(Shared::default());
+    let supervisor = Supervisor::start(&shared, &clock)?;
     descriptors::raise();
     if args.mirror {
-        return mirror(args, globals, clock);
+        return mirror(args, globals, clock, &shared, &supervisor);
     }
     let globals = &if args.demo { demo::prepare(globals, &clock)? } else { globals.clone() };
     let workspace = Workspace::new(globals, Arc::clone(&clock));
@@ -154,7 +159,6 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let witness = Witness::of(args, globals, Arc::clone(&catalog), Arc::clone(&clock));
     let payloads = workspace.payload_store();
 
-    let shared = Handle::new(Shared::default());
     let setup = Setup {
         catalog,
         payloads: Arc::clone(&payloads),
@@ -170,7 +174,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
     let unasked = check_last(globals, witness, &shared, new)?;
     let handle = Arc::clone(&shared);
-    serve(args, &workspace, payloads, &shared, move |told| {
+    serve(args, &workspace, payloads, &shared, &supervisor, move |told| {
         // If the process ends before the promoter, the state stays locked until it has ended.
         let _lease = lease;
         witness::run(promoter, unasked, &handle, told)
@@ -178,15 +182,20 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 }
 
 /// Serves the last import, and each later one as soon as it is stored.
-fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
-    let shared = Handle::new(Shared::default());
+fn mirror(
+    args: &Args,
+    globals: &Globals,
+    clock: SharedClock,
+    shared: &Handle,
+    supervisor: &Supervisor,
+) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::new(globals, Arc::clone(&clock));
     let payloads = workspace.payload_store();
     if workspace.state_store().head().is_some() && !workspace.is_mirror() {
         return Err(import::not_a_mirror(&workspace));
     }
     let (state, copies) = (workspace.state_store(), Arc::clone(&payloads));
-    let mut mirror = Mirror::start(state, copies, clock, Arc::clone(&shared))
+    let mut mirror = Mirror::start(state, copies, clock, Arc::clone(shared))
         .hint("import it again: `tidegate import DIR`")?;
     if shared.publication.load().is_none() {
         return Err(refuse(
@@ -194,7 +203,7 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
             "import an export: `tidegate import DIR --root FILE`",
         ));
     }
-    serve(args, &workspace, payloads, &shared, move |told| {
+    serve(args, &workspace, payloads, shared, supervisor, move |told| {
         mirror.run(told);
         Ok(())
     })
@@ -207,6 +216,7 @@ fn serve(
     workspace: &Workspace,
     payloads: Arc<dyn PayloadStore>,
     shared: &Handle,
+    supervisor: &Supervisor,
     work: impl FnOnce(&Signals) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -215,6 +225,7 @@ fn serve(
         let stopped = signals::stopped()?;
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
+        config.handed = supervisor.handed.clone();
         config.access_log = logging::access().filter(|_| args.access_log);
         config.console = args.console == Switch::On;
         config.names = args.show_names || args.demo;
@@ -240,6 +251,7 @@ fn serve(
             work(&told)
         })?;
         announce(&running, workspace, args.demo)?;
+        supervisor.listens(&running);
         let (mut alone, mut deadline) = (false, None);
         let until = async {
             tokio::select! {
@@ -251,6 +263,7 @@ fn serve(
             }
             // The promoter ends while replies in progress finish.
             shared.stopping.store(true, Ordering::Relaxed);
+            Supervisor::stops();
             let _ = stop.send(Signal::Stop);
             deadline = Some(Box::pin(tokio::time::sleep(STOP)));
         };
@@ -427,6 +440,9 @@ fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyho
     writeln!(out, "listening on http://{address}")?;
     if let Some(admin) = running.admin_address() {
         writeln!(out, "listening on http://{admin} for the operator")?;
+    }
+    for address in running.further_addresses() {
+        writeln!(out, "listening on http://{address}")?;
     }
     if demo {
         write!(out, "{}", demo::welcome(address, workspace)?)?;

@@ -47,6 +47,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address of the admin listener. Without one, the public listener serves everything.
     pub admin_listen: Option<SocketAddr>,
+    pub handed: Handed,
     pub workers: usize,
     /// How many connections are served at once. Further ones wait to be accepted.
     pub max_connections: usize,
@@ -59,12 +60,20 @@ pub struct Config {
     pub names: bool,
 }
 
+/// Sockets that already listen, because a supervisor has opened them. They are served in place of the addresses.
+#[derive(Debug, Clone, Default)]
+pub struct Handed {
+    pub public: Vec<Arc<TcpListener>>,
+    pub admin: Vec<Arc<TcpListener>>,
+}
+
 impl Config {
     /// Makes a configuration with the default limits, on this address.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
             admin_listen: None,
+            handed: Handed::default(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: CONNECTIONS,
             deadlines: Deadlines::default(),
@@ -91,6 +100,8 @@ pub enum StartError {
 /// A server that has started.
 pub struct Running {
     address: SocketAddr,
+    /// The addresses of further public sockets that were handed over.
+    further: Vec<SocketAddr>,
     admin_address: Option<SocketAddr>,
     servers: Vec<Server>,
 }
@@ -143,27 +154,35 @@ pub(super) fn start_with(
     };
     let state = Arc::new(state);
 
-    let (listener, address) = listen(config.listen)?;
+    let public = sockets(&config.handed.public, Some(config.listen))?;
+    let admin = sockets(&config.handed.admin, config.admin_listen)?;
+    let (address, further) = match &public.addresses[..] {
+        [first, further @ ..] => (*first, further.to_vec()),
+        [] => (config.listen, Vec::new()),
+    };
+    let admin_address = admin.addresses.first().copied();
     let workers = config.workers.max(1);
-    let scope = if config.admin_listen.is_some() { Listener::Public } else { Listener::All };
+    let scope = if admin_address.is_some() { Listener::Public } else { Listener::All };
     let service = Service { state, routes, guard, log: log.clone(), scope };
-    let mut servers = vec![service.serve(listener, workers, config.max_connections)?];
+    let mut servers = vec![service.serve(public.listeners, workers, config.max_connections)?];
 
     // The admin listener has its own worker, so that it answers even while all others are busy.
-    let mut admin_address = None;
-    if let Some(address) = config.admin_listen {
-        let (listener, address) = listen(address)?;
+    if admin_address.is_some() {
         let service = Service { scope: Listener::Admin, ..service };
-        servers.push(service.serve(listener, 1, ADMIN_CONNECTIONS)?);
-        admin_address = Some(address);
+        servers.push(service.serve(admin.listeners, 1, ADMIN_CONNECTIONS)?);
     }
-    Ok(Running { address, admin_address, servers })
+    Ok(Running { address, further, admin_address, servers })
 }
 
 impl Running {
     /// The address of the public listener.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The addresses of further public sockets that were handed over.
+    pub fn further_addresses(&self) -> &[SocketAddr] {
+        &self.further
     }
 
     /// The address of the admin listener, if there is one.
@@ -192,15 +211,39 @@ impl Running {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let error = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(error)?;
-    // Accepted connections inherit this option. On other systems, it is harder to see how fast a client
-    // reads.
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&listener).set_tcp_notsent_lowat(super::limits::UNSENT).map_err(error)?;
-    let bound = listener.local_addr().map_err(error)?;
-    Ok((listener, bound))
+/// The sockets of one listener.
+#[derive(Default)]
+struct Sockets {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Takes the sockets that were handed over, or listens on the address if there are none.
+fn sockets(handed: &[Arc<TcpListener>], address: Option<SocketAddr>) -> Result<Sockets, StartError> {
+    let mut sockets = Sockets::default();
+    for socket in handed {
+        let address = socket.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        let listener = socket.try_clone().map_err(|source| StartError::Listen { address, source })?;
+        sockets.add(listener, address)?;
+    }
+    if let Some(address) = address.filter(|_| handed.is_empty()) {
+        let listener = TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })?;
+        sockets.add(listener, address)?;
+    }
+    Ok(sockets)
+}
+
+impl Sockets {
+    fn add(&mut self, listener: TcpListener, address: SocketAddr) -> Result<(), StartError> {
+        let error = |source| StartError::Listen { address, source };
+        // Accepted connections inherit this option. On other systems, it is harder to see how fast a client
+        // reads.
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&listener).set_tcp_notsent_lowat(super::limits::UNSENT).map_err(error)?;
+        self.addresses.push(listener.local_addr().map_err(error)?);
+        self.listeners.push(listener);
+        Ok(())
+    }
 }
 
 /// What the workers of one listener have in common.
@@ -214,16 +257,17 @@ struct Service {
 }
 
 impl Service {
-    /// Builds a server on one listener: an actix-web app on actix's HTTP/1, over guarded connections.
+    /// Builds a server on the sockets of one listener, which share its connections: an actix-web app on actix's HTTP/1, over guarded connections.
     /// `HttpServer` does the same, but only over plain connections.
     fn serve(
         &self,
-        listener: TcpListener,
+        listeners: Vec<TcpListener>,
         workers: usize,
         max_connections: usize,
     ) -> Result<Server, StartError> {
         let connections = max_connections.div_ceil(workers);
-        let builder = Server::build()
+        let share = connections.div_ceil(listeners.len().max(1));
+        let mut builder = Server::build()
             .workers(workers)
             .max_concurrent_connections(connections + NEXT.div_ceil(workers))
             .disable_signals()
@@ -232,9 +276,12 @@ impl Service {
         let service = self.clone();
         let factory = move || {
             let (service, draining) = (service.clone(), draining.clone());
-            fn_factory(move || service.clone().worker(connections, draining.clone()))
+            fn_factory(move || service.clone().worker(share, draining.clone()))
         };
-        Ok(builder.listen("http", listener, factory).map_err(StartError::Workers)?.run())
+        for listener in listeners {
+            builder = builder.listen("http", listener, factory.clone()).map_err(StartError::Workers)?;
+        }
+        Ok(builder.run())
     }
 
     /// Makes what one worker serves its clients with.

@@ -1,6 +1,7 @@
 //! A mirror: it serves what another server signed, once it is imported.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::rereading::Rereading;
@@ -57,6 +58,7 @@ impl Mirror {
     pub fn run(&mut self, signals: &Signals) {
         loop {
             self.turn();
+            self.shared.turns.fetch_add(1, Ordering::Relaxed);
             if signals.wait(PERIOD) == Some(Signal::Stop) {
                 return;
             }

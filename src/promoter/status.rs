@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -35,6 +35,8 @@ pub struct Shared {
     pub unasked: ArcSwapOption<String>,
     /// The time that the promoter decides and signs by. A mirror has none.
     pub time: ArcSwapOption<Judged>,
+    /// How many turns the loop has ended.
+    pub turns: AtomicU64,
     /// Set once the process must stop. No publication is begun after that.
     pub stopping: AtomicBool,
 }

@@ -107,6 +107,11 @@ impl Server {
         Self::spawn(folder, command, &[])
     }
 
+    /// The same with a command of the test's own.
+    pub fn logged(folder: &Path, command: Command, arguments: &[&str]) -> Self {
+        Self::spawn(folder, command, arguments)
+    }
+
     fn spawn(folder: &Path, command: Command, arguments: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("serve.log")).unwrap();
         Self::logging_to(folder, command, arguments, log.into())

@@ -9,7 +9,8 @@ fn serve_with(work: impl FnOnce(&Signals) -> anyhow::Result<()> + Send + 'static
     let Command::Serve(args) = &cli.command else { panic!("it is another command") };
     let clock: SharedClock = Arc::new(SystemClock::new());
     let workspace = Workspace::new(&cli.globals, clock);
-    serve(args, &workspace, workspace.payload_store(), &Handle::default(), work).unwrap_err().to_string()
+    let (payloads, supervisor) = (workspace.payload_store(), Supervisor::default());
+    serve(args, &workspace, payloads, &Handle::default(), &supervisor, work).unwrap_err().to_string()
 }
 
 #[test]
