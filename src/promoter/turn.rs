@@ -85,6 +85,10 @@ impl Promoter {
             if !due.is_empty() && run.moved.is_empty() {
                 withheld = self.rehearse(read, &decided, &due, copies, &mut reserved).err();
             }
+            // Promotions of a later round, and whatever went away while the first one was rehearsed.
+            if !due.is_empty() && withheld.is_none() {
+                withheld = self.check_signing(read, reserved).err();
+            }
             if withheld.is_some() {
                 due.clear();
             }
@@ -173,6 +177,23 @@ impl Promoter {
         let last = (self.last.as_deref(), &self.published);
         let decided = Decided::after(&after, &read.faulty, last, decided.now);
         self.make(read, &decided, copies, trust, reserved).map(drop).map_err(Withheld::Failed)
+    }
+
+    /// Checks right before promotions are committed that the state can still be written and has the key.
+    fn check_signing(&self, read: &Read, reserved: Option<u64>) -> Result<(), Withheld> {
+        let Ok(Some(trust)) = &read.trust else { return Ok(()) };
+        let state = &*self.setup.state;
+        let failed =
+            |e: &(dyn std::error::Error + 'static)| Withheld::Failed(Degraded::failed(SigningFailing, e));
+        // This writes only if the state no longer has the version.
+        reserved.map_or(Ok(()), |version| state.raise(version)).map_err(|e| failed(&e))?;
+        match &self.setup.online {
+            Online::Given(_) => Ok(()),
+            Online::State => {
+                let key = stored::online_key(state, trust).map_err(|e| failed(&e))?;
+                key.map(drop).ok_or(Withheld::Failed(Degraded::NoOnlineKey))
+            }
+        }
     }
 
     /// Publishes what was decided, and reports the status. If `copies` is an error, payloads could not be

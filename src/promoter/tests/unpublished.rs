@@ -1,7 +1,11 @@
 //! Nothing is promoted while nothing can be published.
 
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
 use super::rotation::key;
 use super::*;
+use crate::signing::{PrivateKey, PublicKey, SignerError};
 
 /// Whether the catalog has an entry for a release's first stage.
 fn has_entered(place: &Place, version: &str) -> bool {
@@ -38,6 +42,52 @@ fn while_nothing_can_be_signed_nothing_is_promoted_and_afterwards_all_goes_on() 
     assert_eq!(degraded(&shared), [], "{}", detail(&shared));
     assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+}
+
+/// A key whose use takes away the state, as a volume that is unmounted right then.
+#[derive(Debug)]
+struct Last {
+    key: PrivateKey,
+    state: PathBuf,
+    away: PathBuf,
+    is_armed: Arc<AtomicBool>,
+}
+
+impl Signer for Last {
+    fn public(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    fn sign_as(&self, _: Option<&str>, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        if self.is_armed.swap(false, Ordering::Relaxed) {
+            fs::rename(&self.state, &self.away).unwrap();
+            fs::write(&self.state, "nothing can be written below a file").unwrap();
+        }
+        Ok(self.key.sign(message))
+    }
+}
+
+#[test]
+fn a_state_that_goes_away_while_promotions_are_rehearsed_promotes_nothing() {
+    let place = Place::with(&["1.8.4"]);
+    let is_armed = Arc::new(AtomicBool::default());
+    let key = PrivateKey::from_pem(&place.keys.online.to_pem().unwrap()).unwrap();
+    let (state, away) = (place.path("state"), place.path("away"));
+    let signer = Last { key, state: state.clone(), away: away.clone(), is_armed: Arc::clone(&is_armed) };
+    let (mut promoter, shared) = place.promoter_with("state", Online::Given(Box::new(signer)));
+    place.settle(&mut promoter);
+    place.pass(DAY * 14);
+    is_armed.store(true, Ordering::Relaxed);
+    promoter.turn();
+    assert!(away.exists(), "it was rehearsed");
+    assert_eq!(place.in_production("1.8.4"), None);
+    assert!(degraded(&shared).contains(&DegradedKind::PublishFailing), "{}", detail(&shared));
+
+    fs::remove_file(&state).unwrap();
+    fs::rename(&away, &state).unwrap();
+    retry(&place, &mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
 }
 
 #[test]
