@@ -10,6 +10,7 @@ mod catalog;
 mod ceremony;
 mod channel;
 mod clean;
+mod clock;
 #[cfg(feature = "client")]
 mod cluster;
 mod demo;
@@ -142,6 +143,9 @@ enum Command {
     /// The catalog's files: check, schema
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// The server's clock: accept
+    #[command(subcommand)]
+    Clock(clock::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
     /// Restore a lost state folder from the published documents
@@ -318,6 +322,7 @@ fn dispatch(
         Command::Promote(args) => promote::run(&args, workspace, terminal),
         Command::Explain(args) => explain::run(&args, workspace, terminal),
         Command::Catalog(command) => catalog::run(command, workspace, terminal),
+        Command::Clock(command) => clock::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(&args, workspace, terminal),
         Command::Recover(args) => recover::run(&args, workspace, terminal),
         Command::Export(args) => export::run(&args, workspace, terminal),

@@ -22,6 +22,17 @@ pub trait Clock: Send + Sync + 'static {
     /// spent asleep, so that sleep is not mistaken for a changed clock.
     fn monotonic(&self) -> Duration;
 
+    /// Which boot of the machine this is: [`monotonic`](Self::monotonic) counts from its beginning. `None` if the
+    /// system does not tell.
+    fn boot(&self) -> Option<String> {
+        Some("the only one".to_owned())
+    }
+
+    /// Whether the kernel says that a time server keeps this clock right.
+    fn is_synchronised(&self) -> bool {
+        false
+    }
+
     /// The processor's time that this thread has used. A clock that nobody works by need not know it.
     fn worked(&self) -> Duration {
         Duration::ZERO
@@ -55,6 +66,11 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         elapsed(rustix::time::ClockId::Boottime)
+    }
+
+    fn boot(&self) -> Option<String> {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned())
     }
 
     fn worked(&self) -> Duration {

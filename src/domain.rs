@@ -29,6 +29,7 @@ pub mod promotion;
 pub mod soak_record;
 pub mod upgrade;
 
+pub mod clock;
 pub mod degraded;
 pub mod explain;
 pub mod foresee;

@@ -1,6 +1,7 @@
 //! Reads and writes the domain: the catalog's YAML, signed documents and API bodies. This room is pure;
 //! callers pass in the bytes.
 
+pub mod clock;
 pub mod edit;
 pub mod fault;
 pub mod report;

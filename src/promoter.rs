@@ -12,6 +12,7 @@ mod rereading;
 pub mod signals;
 pub mod status;
 pub mod stored;
+pub mod timekeeper;
 mod turn;
 mod watching;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use clock_watch::{ClockWatch, Reading};
+use clock_watch::Reading;
 use copies::Copies;
 pub use mirror::Mirror;
 use reading::Read;
@@ -27,7 +28,10 @@ use rereading::Rereading;
 use signals::{Signal, Signals};
 use status::{Degraded, DegradedKind, Handle, Judged, Status};
 use stored::StoredError;
+use timekeeper::Timekeeper;
 use watching::{Look, Watching};
+
+use chrono::TimeDelta;
 
 use crate::clock::SharedClock;
 use crate::domain::catalog::Catalog;
@@ -82,7 +86,7 @@ pub struct Promoter {
     setup: Setup,
     clock: SharedClock,
     shared: Handle,
-    clock_watch: ClockWatch,
+    timekeeper: Timekeeper,
     watching: Watching,
     checked: Checked,
     /// The evidence for the catalog as it was last read.
@@ -124,8 +128,8 @@ struct Schedule {
 /// has changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Hindrance {
-    /// Whether the clock is in doubt.
-    is_doubted: bool,
+    /// How far the clock is from what it should say, if it is in doubt.
+    jump: Option<TimeDelta>,
     /// Whether the catalog could be read for its stops only.
     is_unsettled: bool,
     /// Why the newest catalog cannot be read.
@@ -155,11 +159,12 @@ impl Promoter {
             );
         }
         let watching = Watching::new(Arc::clone(&setup.catalog).watch());
+        let timekeeper = Timekeeper::start(&*setup.state, &*clock, last.as_ref().map(|last| last.made));
         Ok(Self {
             setup,
             clock,
             shared,
-            clock_watch: ClockWatch::default(),
+            timekeeper,
             watching,
             checked: Checked::default(),
             found: Found::default(),
@@ -209,7 +214,8 @@ impl Promoter {
     pub fn turn(&mut self) -> Duration {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
-        let Reading { now, doubt } = self.clock_watch.judge(self.clock.now(), monotonic, made);
+        let Reading { now, doubt } =
+            self.timekeeper.judge(&*self.setup.state, &*self.clock, &self.shared, made);
         self.shared.time.store(Some(Arc::new(Judged { time: now, at: monotonic })));
 
         if !self.is_stored {
@@ -227,7 +233,7 @@ impl Promoter {
         let unasked = self.shared.unasked.load_full();
         let unasked = unasked.map(|why| Degraded::WitnessUnasked { why: (*why).clone() });
         let hindrance = Hindrance {
-            is_doubted: doubt.is_some(),
+            jump: self.timekeeper.jump(),
             is_unsettled: self.watching.is_unsettled(),
             unreadable,
             unasked,
@@ -285,7 +291,7 @@ impl Promoter {
 
     /// The time for a version that is reserved in a turn of `now`: while the clock is in doubt, the turn's own.
     fn exact(&self, now: Time) -> Time {
-        if self.reported.is_doubted { now } else { self.clock.exact() }
+        if self.reported.jump.is_some() { now } else { self.clock.exact() }
     }
 
     /// Reads the catalog. Returns whether it changed. `at` is the time of the turn.

@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use tokio::sync::oneshot;
 
 use self::supervisor::Supervisor;
-use self::witness::Witness;
+use self::witness::{Asked, Witness};
 use super::failure::{Hint, refuse};
 use super::workspace::{Workspace, work_tree};
 use super::{Globals, demo, import, keyfile, logging, signals};
@@ -172,12 +172,12 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         "restore what clients see, from a mirror, an export or another copy: `tidegate recover --from URL|DIR`; or restore the state folder from a backup; if there is none, check that the catalog still has everything that was offered, move `publication` out of the state folder, and start with `tidegate serve --first`: the server then cannot tell whether it takes something back, but versions do not go back",
     )?;
     // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
-    let unasked = check_last(globals, witness, &shared, new)?;
+    let witness = check_last(globals, witness, &shared, new)?;
     let handle = Arc::clone(&shared);
     serve(args, &workspace, payloads, &shared, &supervisor, move |told| {
         // If the process ends before the promoter, the state stays locked until it has ended.
         let _lease = lease;
-        witness::run(promoter, unasked, &handle, told)
+        witness::run(promoter, witness, &handle, told)
     })
 }
 
@@ -296,22 +296,28 @@ fn serve(
 /// Checks that this server may continue from its state. If the state was lost or restored from an old
 /// backup, the server would sign documents that clients refuse, and could withdraw what it had offered.
 ///
-/// Returns the witness if it could not be asked: it must be asked later, and until then that is reported.
+/// Returns the witness, and whether it was asked. If not, it must be asked later, and until then that is reported.
 fn check_last(
     globals: &Globals,
     witness: Option<Witness>,
     shared: &Handle,
     new: bool,
-) -> anyhow::Result<Option<Witness>> {
+) -> anyhow::Result<Option<(Witness, bool)>> {
     let last = shared.publication.load();
     let new = new && last.is_none();
-    let mut unasked = None;
-    if let Some(witness) = witness.filter(|_| !new)
-        && let Some(why) = witness.ask(last.as_deref(), false)?
-    {
-        tracing::warn!("cannot reach the witness, so this server's last publication was not compared: {why}");
-        shared.unasked.store(Some(Arc::new(why)));
-        unasked = Some(witness);
+    let mut asked = true;
+    if let Some(witness) = witness.as_ref().filter(|_| !new) {
+        match witness.ask(last.as_deref(), false)? {
+            Asked::Made(made) => shared.witnessed.store(Some(Arc::new(made))),
+            Asked::Replaced => {}
+            Asked::Unreached(why) => {
+                tracing::warn!(
+                    "cannot reach the witness, so this server's last publication was not compared: {why}"
+                );
+                shared.unasked.store(Some(Arc::new(why)));
+                asked = false;
+            }
+        }
     }
     if last.is_none() && !new {
         return Err(refuse(
@@ -322,7 +328,7 @@ fn check_last(
             "run `tidegate recover --from URL|DIR` to restore it from the live service or a mirror, or `tidegate serve --first` if nothing was ever published",
         ));
     }
-    Ok(unasked)
+    Ok(witness.map(|witness| (witness, asked)))
 }
 
 /// Whether this server promotes. If the catalog is in a git work tree, the user must choose: two promoters

@@ -40,6 +40,8 @@ pub enum Degraded {
     RestraintsForgotten(Forgotten),
     /// The machine's clock cannot be trusted, so nothing is promoted.
     ClockUntrusted(ClockDoubt),
+    /// Clients with the time to which the clock has jumped refuse what is served, because it expires before.
+    RefusedByClock { now: Time, expires: Time },
     /// The catalog has no keys yet.
     NoKeys,
     /// The state folder does not have the online key that the root names.
@@ -169,7 +171,9 @@ impl Degraded {
             Self::RestraintsForgotten(_) => DegradedKind::RestraintsForgotten,
             Self::PromotionsOverdue { .. } => DegradedKind::PromotionsOverdue,
             Self::DatedAhead { .. } => DegradedKind::DatedAhead,
-            Self::ExpiryNear { .. } | Self::MirrorExpiryNear { .. } => DegradedKind::ExpiryNear,
+            Self::ExpiryNear { .. } | Self::MirrorExpiryNear { .. } | Self::RefusedByClock { .. } => {
+                DegradedKind::ExpiryNear
+            }
             Self::ClockUntrusted(_) => DegradedKind::ClockUntrusted,
             Self::NoKeys | Self::NoOnlineKey => DegradedKind::SigningFailing,
             Self::TrustKept { .. } | Self::Unread { .. } | Self::MirrorGone => DegradedKind::ReadFailing,

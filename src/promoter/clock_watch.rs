@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::domain::Time;
+use crate::domain::clock::KnownTime;
 use crate::domain::degraded::ClockDoubt;
 
 /// How far the clock may deviate. Slewing changes a clock by seconds a day; a difference of minutes means
@@ -20,9 +21,20 @@ const BOOTING: Duration = Duration::from_secs(10 * 60);
 /// servers correct their mistakes sooner.
 const STEADY: Duration = Duration::from_secs(60 * 60);
 
+/// How long a server may be down over a reboot before the time that has passed needs a second witness. The
+/// monotonic clock starts again with each boot, so nothing else shows whether the clock is right.
+const GAP: TimeDelta = TimeDelta::days(1);
+
+/// How far from the clock somebody's word or the witness's time may be that settles a jump.
+pub const SETTLED_WITHIN: TimeDelta = TimeDelta::days(1);
+
 /// Compares the machine's clock with the monotonic clock.
 #[derive(Debug, Default)]
 pub struct ClockWatch {
+    /// Where the last trusted time comes from, if an earlier process trusted it.
+    restored: Option<Restored>,
+    /// Whether the clock was doubted when it was last judged.
+    is_doubted: bool,
     /// The last time that was trusted. `None` until the clock is first trusted: there is no right time yet
     /// to compare a new one with.
     base: Option<Moment>,
@@ -30,6 +42,14 @@ pub struct ClockWatch {
     made: Option<Moment>,
     /// When a clock that was set began to run steadily.
     steady: Option<Moment>,
+}
+
+/// What an earlier process knew.
+#[derive(Debug, Clone, Copy)]
+struct Restored {
+    /// Whether the monotonic clock has gone on since.
+    is_same_boot: bool,
+    is_doubted: bool,
 }
 
 /// A date and time, and the monotonic time at that moment.
@@ -54,18 +74,72 @@ pub struct Reading {
 }
 
 impl ClockWatch {
-    /// Judges the clock. `made` is the time of the last publication.
+    /// Continues from what an earlier process knew, so that a restart settles no jump. `boot` is the present boot
+    /// of the machine, if that is known.
+    pub fn after(known: &KnownTime, boot: Option<&str>, monotonic: Duration) -> Self {
+        let is_same_boot = boot == Some(known.boot.as_str()) && known.monotonic <= monotonic;
+        let since = if is_same_boot { known.monotonic } else { monotonic };
+        Self {
+            restored: Some(Restored { is_same_boot, is_doubted: known.is_doubted }),
+            base: Some(Moment(known.time, since)),
+            ..Self::default()
+        }
+    }
+
+    /// What a later process must know, if there is a time to compare with.
+    pub fn known(&self, boot: String, monotonic: Duration) -> Option<KnownTime> {
+        let time = self.base?.later(monotonic);
+        Some(KnownTime { boot, monotonic, time, is_doubted: self.is_doubted })
+    }
+
+    /// Settles a jump of the clock to `now` if something that was dated at the time `by` confirms it. Returns
+    /// whether it does.
+    pub fn settle(&mut self, now: Time, by: Time) -> bool {
+        let is_confirmed = (now - by).abs() <= SETTLED_WITHIN;
+        if is_confirmed {
+            *self = Self::default();
+        }
+        is_confirmed
+    }
+
+    /// Judges the clock. `made` is the time of the last publication, and `is_synchronised` the kernel's word that a
+    /// time server keeps the clock right.
     ///
-    /// At the start, a clock is trusted unless it is behind the last publication. A clock that is set
-    /// forward later stays in doubt until it is set back or somebody restarts the server. Only a person can
-    /// tell whether it was set by mistake, which would promote releases that have not soaked. A clock that
-    /// is set back is trusted after a while, since it can only delay promotions.
-    pub fn judge(&mut self, now: Time, monotonic: Duration, made: Option<Time>) -> Reading {
+    /// The first time ever, a clock is trusted unless it is behind the last publication. A clock that is set
+    /// forward later stays in doubt until it is set back or the jump is [settled](Self::settle). Only a person or
+    /// another machine can tell whether it was set by mistake, which would promote releases that have not
+    /// soaked. A clock that is set back is trusted after a while, since it can only delay promotions.
+    pub fn judge(
+        &mut self,
+        now: Time,
+        monotonic: Duration,
+        made: Option<Time>,
+        is_synchronised: bool,
+    ) -> Reading {
+        let reading = self.read(now, monotonic, made, is_synchronised);
+        self.is_doubted = reading.doubt.is_some();
+        reading
+    }
+
+    fn read(&mut self, now: Time, monotonic: Duration, made: Option<Time>, is_synchronised: bool) -> Reading {
         let expected = self.base.map(|base| base.later(monotonic));
+        // How far the clock may be ahead, and whether any time is trusted because the machine still boots.
+        let (ahead, boots) = match self.restored {
+            None | Some(Restored { is_same_boot: true, is_doubted: false }) => {
+                (TOLERANCE, monotonic < BOOTING)
+            }
+            Some(Restored { is_same_boot: false, is_doubted: false }) if is_synchronised => {
+                (TimeDelta::MAX, false)
+            }
+            Some(Restored { is_same_boot: false, is_doubted: false }) => (GAP, false),
+            Some(Restored { is_doubted: true, .. }) => (TOLERANCE, false),
+        };
+        let is_behind = made.is_some_and(|made| now < made);
         let turned = expected.filter(|expected| {
-            monotonic >= BOOTING
-                && (now - *expected).abs() > TOLERANCE
+            !boots
+                && (ahead < now - *expected || TOLERANCE < *expected - now)
                 && !(self.is_steady(now, monotonic) && now < *expected)
+                && !(self.restored.is_some() && is_behind)
         });
         let doubt = if let Some(expected) = turned {
             ClockDoubt::Turned { now, expected }
@@ -74,7 +148,7 @@ impl ClockWatch {
         } else {
             // The base follows the clock in small steps, so a slewed clock stays trusted.
             self.base = Some(Moment(now, monotonic));
-            (self.made, self.steady) = (None, None);
+            (self.made, self.steady, self.restored) = (None, None, None);
             return Reading { now, doubt: None };
         };
         // A publication made with the time returned here does not restart the count.
@@ -83,6 +157,10 @@ impl ClockWatch {
             _ => Moment(made, monotonic),
         });
         let renewed = self.made.map(|made| made.later(monotonic));
+        // What is served must not expire by a clock that a time server keeps right.
+        if is_synchronised && expected.is_some_and(|expected| expected < now) {
+            return Reading { now, doubt: Some(doubt) };
+        }
         // `None` is less than any time. At least one of the two is a time, or there would be no doubt.
         Reading { now: expected.max(renewed).unwrap_or(now), doubt: Some(doubt) }
     }
@@ -112,14 +190,14 @@ mod tests {
 
     fn watch(now: &str) -> ClockWatch {
         let mut watch = ClockWatch::default();
-        assert_eq!(watch.judge(t(now), seconds(0), None).doubt, None);
+        assert_eq!(watch.judge(t(now), seconds(0), None, false).doubt, None);
         watch
     }
 
     #[test]
     fn a_clock_that_goes_with_time_is_trusted_even_when_the_machine_slept() {
         let mut watch = watch("2018-01-01");
-        let later = watch.judge(t("2018-01-03"), seconds(2 * 86_400), None);
+        let later = watch.judge(t("2018-01-03"), seconds(2 * 86_400), None, false);
         assert_eq!(later, Reading { now: t("2018-01-03"), doubt: None });
     }
 
@@ -127,19 +205,19 @@ mod tests {
     fn a_clock_that_was_turned_by_more_than_five_minutes_is_not_followed() {
         for turned in ["2018-01-01T00:15:01Z", "2018-01-01T00:04:59Z", "2019-01-01", "2001-01-01"] {
             let mut watch = watch("2018-01-01");
-            let reading = watch.judge(t(turned), seconds(600), None);
+            let reading = watch.judge(t(turned), seconds(600), None, false);
             assert_eq!(reading.now, t("2018-01-01T00:10:00Z"), "{turned}");
             assert!(reading.doubt.is_some(), "{turned}");
         }
         let mut watch = watch("2018-01-01");
-        assert_eq!(watch.judge(t("2018-01-01T00:15:00Z"), seconds(600), None).doubt, None);
+        assert_eq!(watch.judge(t("2018-01-01T00:15:00Z"), seconds(600), None, false).doubt, None);
     }
 
     #[test]
     fn a_clock_that_was_set_right_again_is_trusted_again() {
         let mut watch = watch("2018-01-01");
-        assert!(watch.judge(t("2018-06-01"), seconds(60), None).doubt.is_some());
-        assert_eq!(watch.judge(t("2018-01-01T00:02:00Z"), seconds(120), None).doubt, None);
+        assert!(watch.judge(t("2018-06-01"), seconds(60), None, false).doubt.is_some());
+        assert_eq!(watch.judge(t("2018-01-01T00:02:00Z"), seconds(120), None, false).doubt, None);
     }
 
     #[test]
@@ -151,7 +229,7 @@ mod tests {
             ("2018-01-01T00:00:10Z", 10, "2018-01-02T00:00:10Z"),
             ("1970-01-01T00:00:00Z", 600, "2018-01-02T00:10:00Z"),
         ] {
-            let reading = watch.judge(t(clock), seconds(passed), made);
+            let reading = watch.judge(t(clock), seconds(passed), made, false);
             assert_eq!(reading.now, t(now));
             assert!(matches!(reading.doubt, Some(ClockDoubt::Behind { .. })), "{clock}");
         }
@@ -161,25 +239,25 @@ mod tests {
             ("2018-01-03T00:00:00Z", 701, "2018-01-03T00:00:00Z"),
             ("2018-01-03T00:00:00Z", 706, "2018-01-03T00:00:05Z"),
         ] {
-            assert_eq!(watch.judge(t("1970-01-01"), seconds(passed), Some(t(made))).now, t(now));
+            assert_eq!(watch.judge(t("1970-01-01"), seconds(passed), Some(t(made)), false).now, t(now));
         }
     }
 
     #[test]
     fn a_clock_that_was_behind_from_the_start_is_trusted_when_it_is_set_right() {
         let mut watch = ClockWatch::default();
-        assert!(watch.judge(t("1970-01-01"), seconds(0), Some(t("2018-01-02"))).doubt.is_some());
-        let reading = watch.judge(t("2018-01-09"), seconds(3600), Some(t("2018-01-02")));
+        assert!(watch.judge(t("1970-01-01"), seconds(0), Some(t("2018-01-02")), false).doubt.is_some());
+        let reading = watch.judge(t("2018-01-09"), seconds(3600), Some(t("2018-01-02")), false);
         assert_eq!(reading, Reading { now: t("2018-01-09"), doubt: None });
-        assert!(watch.judge(t("2018-02-09"), seconds(3601), Some(t("2018-01-02"))).doubt.is_some());
+        assert!(watch.judge(t("2018-02-09"), seconds(3601), Some(t("2018-01-02")), false).doubt.is_some());
     }
 
     #[test]
     fn while_the_machine_boots_its_clock_may_be_set_by_any_amount() {
         for (monotonic, doubted) in [(599, false), (600, true)] {
             let mut watch = ClockWatch::default();
-            watch.judge(t("2018-01-01"), Duration::from_secs(20), None);
-            let reading = watch.judge(t("2018-03-01"), Duration::from_secs(monotonic), None);
+            watch.judge(t("2018-01-01"), Duration::from_secs(20), None, false);
+            let reading = watch.judge(t("2018-03-01"), Duration::from_secs(monotonic), None, false);
             assert_eq!(reading.doubt.is_some(), doubted, "{monotonic}");
         }
     }
@@ -193,11 +271,15 @@ mod tests {
                 t("2018-01-02") + turned + passed
             };
             let made = Some(t("2018-01-01"));
-            assert!(watch.judge(clock(60), seconds(60), made).doubt.is_some());
-            assert!(watch.judge(clock(3659), seconds(3659), made).doubt.is_some(), "{turned}");
-            assert_eq!(watch.judge(clock(3660), seconds(3660), made).doubt.is_none(), trusted, "{turned}");
+            assert!(watch.judge(clock(60), seconds(60), made, false).doubt.is_some());
+            assert!(watch.judge(clock(3659), seconds(3659), made, false).doubt.is_some(), "{turned}");
             assert_eq!(
-                watch.judge(clock(90_000), seconds(90_000), made).doubt.is_none(),
+                watch.judge(clock(3660), seconds(3660), made, false).doubt.is_none(),
+                trusted,
+                "{turned}"
+            );
+            assert_eq!(
+                watch.judge(clock(90_000), seconds(90_000), made, false).doubt.is_none(),
                 trusted,
                 "{turned}"
             );
@@ -205,9 +287,75 @@ mod tests {
         // A clock that does not keep step, or is behind the last publication, is not trusted.
         for (made, again) in [("2018-01-01T23:30:00Z", 0), ("2018-01-01", 600)] {
             let mut watch = watch("2018-01-02");
-            watch.judge(t("2018-01-01T22:00:00Z"), seconds(0), Some(t(made)));
+            watch.judge(t("2018-01-01T22:00:00Z"), seconds(0), Some(t(made)), false);
             let clock = t("2018-01-01T23:00:00Z") + TimeDelta::seconds(again);
-            assert!(watch.judge(clock, seconds(3600), Some(t(made))).doubt.is_some(), "{made}");
+            assert!(watch.judge(clock, seconds(3600), Some(t(made)), false).doubt.is_some(), "{made}");
+        }
+    }
+
+    /// What a server that trusted its clock, or doubted it, leaves for the next one.
+    fn known(is_doubted: bool) -> KnownTime {
+        let monotonic = seconds(0);
+        KnownTime { boot: "a".to_owned(), monotonic, time: t("2018-01-01"), is_doubted }
+    }
+
+    #[test]
+    fn a_restart_does_not_settle_a_jump() {
+        let mut first = watch("2018-01-01");
+        assert!(first.judge(t("2018-01-17"), seconds(60), None, false).doubt.is_some());
+        let kept = first.known("a".to_owned(), seconds(90)).unwrap();
+        assert_eq!((kept.time, kept.is_doubted), (t("2018-01-01T00:01:30Z"), true));
+        let mut next = ClockWatch::after(&kept, Some("a"), seconds(100));
+        let reading = next.judge(t("2018-01-17T00:01:00Z"), seconds(120), None, false);
+        assert_eq!(reading.now, t("2018-01-01T00:02:00Z"));
+        assert!(matches!(reading.doubt, Some(ClockDoubt::Turned { .. })), "{reading:?}");
+        // Nor does a reboot, and the kernel's word that comes with it.
+        for (clock, doubted) in
+            [("2018-01-17", true), ("2018-01-01T00:20:00Z", true), ("2018-01-01T00:05:00Z", false)]
+        {
+            let booted = Duration::from_secs(5);
+            let mut next = ClockWatch::after(&kept, Some("b"), booted);
+            assert_eq!(next.judge(t(clock), booted, None, true).doubt.is_some(), doubted, "{clock}");
+        }
+        assert_eq!(next.judge(t("2018-01-01T00:03:00Z"), seconds(180), None, false).doubt, None);
+    }
+
+    #[test]
+    fn between_two_runs_in_one_boot_the_monotonic_clock_counts_and_over_a_reboot_a_day_may_pass() {
+        let later = Duration::from_secs(START + 16 * 86_400);
+        let judge = |boot: Option<&str>, clock: &str, monotonic, synchronised| {
+            let mut watch = ClockWatch::after(&known(false), boot, monotonic);
+            watch.judge(t(clock), monotonic, Some(t("2018-01-01")), synchronised).doubt.is_none()
+        };
+        assert!(judge(Some("a"), "2018-01-17", later, false), "it was off for 16 days");
+        assert!(!judge(Some("a"), "2018-01-17", seconds(10), false));
+        assert!(!judge(Some("a"), "2018-01-17", seconds(10), true), "another machine must confirm it");
+        for boot in [Some("b"), None] {
+            assert!(judge(boot, "2018-01-02", Duration::from_secs(10), false));
+            assert!(!judge(boot, "2018-01-02T00:00:01Z", Duration::from_secs(10), false));
+            assert!(judge(boot, "2018-01-17", Duration::from_secs(10), true));
+            assert!(!judge(boot, "2017-12-31", Duration::from_secs(10), false));
+        }
+    }
+
+    #[test]
+    fn a_jump_is_settled_by_what_is_dated_within_a_day_of_it() {
+        for (by, settled) in [("2018-01-16", true), ("2018-01-18", true), ("2018-01-15T23:59:59Z", false)] {
+            let mut watch = watch("2018-01-01");
+            let now = t("2018-01-17");
+            assert!(watch.judge(now, seconds(60), None, false).doubt.is_some());
+            assert_eq!(watch.settle(now, t(by)), settled, "{by}");
+            assert_eq!(watch.judge(now, seconds(60), None, false).doubt.is_none(), settled, "{by}");
+        }
+    }
+
+    #[test]
+    fn what_is_served_follows_a_clock_that_jumped_only_if_the_kernel_says_that_it_is_synchronised() {
+        for (synchronised, now) in [(false, "2018-01-01T00:01:00Z"), (true, "2018-01-17T00:00:00Z")] {
+            let mut watch = watch("2018-01-01");
+            let reading = watch.judge(t("2018-01-17"), seconds(60), None, synchronised);
+            assert_eq!(reading.now, t(now));
+            assert!(reading.doubt.is_some());
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::change::Change;
+use crate::domain::degraded::ClockDoubt;
 use crate::domain::not_promoting::NotPromoting;
 use crate::publish::{self, Decided, Inputs, Publication, PublishError};
 use crate::signing::Signer;
@@ -241,6 +242,7 @@ impl Promoter {
                 let (line, refusal) = (line.clone(), refusal.clone());
                 Degraded::LineRefused { keeps: last.has_line(&line), line, refusal }
             }));
+            degraded.extend(refused_by_clock(&degraded, last.expires));
         }
         let trust = read.trust.as_ref().ok().and_then(Option::as_ref);
         let is_good = read.faults == 0 && self.watching.unreadable().is_none();
@@ -330,6 +332,16 @@ impl Promoter {
             | PublishError::Stopping => publishing(&e),
         })
     }
+}
+
+/// Reports that clients refuse what is served, if they have the time to which this machine's clock has jumped.
+fn refused_by_clock(degraded: &[Degraded], expires: Time) -> Option<Degraded> {
+    degraded.iter().find_map(|one| match one {
+        Degraded::ClockUntrusted(ClockDoubt::Turned { now, .. }) if expires <= *now => {
+            Some(Degraded::RefusedByClock { now: *now, expires })
+        }
+        _ => None,
+    })
 }
 
 /// Reports what could not be committed, with only the first reasons: a line whose folder cannot be written

@@ -20,6 +20,7 @@ use super::port::{
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
+use crate::domain::clock::{Accepted, KnownTime};
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::report::Report;
@@ -226,6 +227,8 @@ struct Held {
     keys: BTreeMap<PathBuf, String>,
     restraints: Remembered,
     report: Option<Report>,
+    time: Option<KnownTime>,
+    accepted: Option<Accepted>,
 }
 
 impl MemoryState {
@@ -334,6 +337,24 @@ impl StateStore for MemoryState {
 
     fn report(&self, report: &Report) -> Result<(), StateError> {
         self.held().report = Some(report.clone());
+        Ok(())
+    }
+
+    fn known_time(&self) -> Option<KnownTime> {
+        self.held().time.clone()
+    }
+
+    fn know_time(&self, known: &KnownTime) -> Result<(), StateError> {
+        self.held().time = Some(known.clone());
+        Ok(())
+    }
+
+    fn accepted(&self) -> Option<Accepted> {
+        self.held().accepted.clone()
+    }
+
+    fn accept(&self, accepted: Option<&Accepted>) -> Result<(), StateError> {
+        self.held().accepted = accepted.cloned();
         Ok(())
     }
 

@@ -16,12 +16,13 @@ use super::plain;
 use super::port::{Blob, Exclusive, HeldKey, Pack, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
+use crate::domain::clock::{Accepted, KnownTime};
 use crate::domain::payload::Sha256;
 use crate::domain::report::Report;
 use crate::domain::restraint::{Forgotten, Remembered};
 use crate::domain::{Time, chain};
 use crate::formats::tuf::next_version;
-use crate::formats::{report, restraints};
+use crate::formats::{clock, report, restraints};
 use segments::SegmentFolder;
 
 /// A state folder.
@@ -76,6 +77,14 @@ impl StateFolder {
 
     fn report_path(&self) -> PathBuf {
         self.folder.join("report.json")
+    }
+
+    fn clock_path(&self) -> PathBuf {
+        self.folder.join("clock.json")
+    }
+
+    fn accepted_path(&self) -> PathBuf {
+        self.folder.join("clock-accepted.json")
     }
 
     /// The names under which restraints that cannot be read are kept.
@@ -221,6 +230,29 @@ impl StateStore for StateFolder {
     fn report(&self, report: &Report) -> Result<(), StateError> {
         durable::create_state_folder(&self.folder)?;
         Ok(durable::write(&self.report_path(), &report::write(report), Mode::Private)?)
+    }
+
+    fn known_time(&self) -> Option<KnownTime> {
+        clock::read(read(&self.clock_path()).ok()?.as_bytes())
+    }
+
+    fn know_time(&self, known: &KnownTime) -> Result<(), StateError> {
+        durable::create_state_folder(&self.folder)?;
+        Ok(durable::write(&self.clock_path(), &clock::write(known), Mode::Private)?)
+    }
+
+    fn accepted(&self) -> Option<Accepted> {
+        clock::read_accepted(read(&self.accepted_path()).ok()?.as_bytes())
+    }
+
+    fn accept(&self, accepted: Option<&Accepted>) -> Result<(), StateError> {
+        let path = self.accepted_path();
+        let Some(accepted) = accepted else {
+            present(fs::remove_file(&path)).map_err(unreadable(&path))?;
+            return Ok(());
+        };
+        durable::create_state_folder(&self.folder)?;
+        Ok(durable::write(&path, &clock::write_accepted(accepted), Mode::Private)?)
     }
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {

@@ -18,6 +18,7 @@ use super::port::{
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::channel::{LineName, StageName};
+use crate::domain::clock::Accepted;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::payload::Sha256;
 use crate::domain::release::{Evidence, PayloadState, Release};
@@ -313,6 +314,11 @@ fn a_report_is_kept_until_another_takes_its_place() {
             let report = Report { since: t("2018-01-01"), not_promoting, problems: Vec::new() };
             place.state().report(&report).unwrap();
             assert_eq!(place.state().reported(), Some(report));
+        }
+        let accepted = Accepted { at: t("2018-01-01"), by: "ada".to_owned(), reason: "off".to_owned() };
+        for accepted in [Some(&accepted), None, None] {
+            place.state().accept(accepted).unwrap();
+            assert_eq!(place.state().accepted().as_ref(), accepted);
         }
     });
 }

@@ -71,6 +71,11 @@ pub fn degraded(degraded: &Degraded) -> String {
             and_more(*more)
         ),
         Degraded::ClockUntrusted(doubt) => clock_doubt(doubt),
+        Degraded::RefusedByClock { now, expires } => format!(
+            "what is served expires at {}, so clients whose clocks say {}, like this machine's, refuse it: if that is the right time, run `tidegate clock accept --reason TEXT`",
+            rfc3339(*expires),
+            rfc3339(*now)
+        ),
         Degraded::NoKeys => {
             "the catalog has no keys yet, so nothing can be published: `tidegate init --offline-keys DIR` creates them".to_owned()
         }
@@ -145,7 +150,9 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
 /// Says why the clock is not trusted, and how to fix it.
 pub fn clock_doubt(doubt: &ClockDoubt) -> String {
     let remedy = match doubt {
-        ClockDoubt::Turned { .. } => "correct it, or restart the server if it is correct now",
+        ClockDoubt::Turned { .. } => {
+            "correct it, or confirm it if it is right now: `tidegate clock accept --reason TEXT`"
+        }
         ClockDoubt::Behind { .. } => {
             "correct the clock; if it is correct now and was ahead then, stop the server, move `publication` out of the state folder, and start it again with `serve --first`"
         }
@@ -154,7 +161,7 @@ pub fn clock_doubt(doubt: &ClockDoubt) -> String {
 }
 
 /// Says why the clock is not trusted.
-pub(super) fn clock_reading(doubt: &ClockDoubt) -> String {
+pub fn clock_reading(doubt: &ClockDoubt) -> String {
     match doubt {
         ClockDoubt::Turned { now, expected } => {
             format!("the clock was changed: it says {}, but should say {}", rfc3339(*now), rfc3339(*expected))

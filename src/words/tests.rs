@@ -270,6 +270,7 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
         Degraded::MirrorExpiryNear { expires: now },
         Degraded::MirrorLost { line: "1.8".parse().unwrap(), why: why() },
         Degraded::MirrorLacks { version: v("1.8.1"), file: "payload.json".to_owned(), more: 0 },
+        Degraded::RefusedByClock { now, expires: now },
         Degraded::ClockUntrusted(ClockDoubt::Turned { now, expected: now }),
         Degraded::ClockUntrusted(ClockDoubt::Behind { now, made: now }),
         Degraded::NoKeys,

@@ -127,6 +127,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("cli/export", "a folder, to lock it"),
     ("cli/passphrase", "a descriptor of the shell's"),
     ("cli/serve/memory", "files of the kernel"),
+    ("clock", "a file of the kernel"),
     ("cluster/lock", "a lock, of which nothing is read"),
     ("signing/signer", "the terminal"),
     ("store/durable", "a folder, to sync it"),

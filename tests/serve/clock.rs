@@ -79,3 +79,25 @@ fn a_clock_that_contradicts_what_is_published_promotes_nothing() {
     let (succeeded, told) = promote(right, "none", &["--witness", &gone]);
     assert!(succeeded && told.contains("cannot read the witness"), "{told}");
 }
+
+#[test]
+fn a_jump_that_a_server_has_not_settled_promotes_nothing_until_somebody_confirms_the_clock() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    server.until_latest("1.8-production", "1.8.1");
+    assert!(server.stop().success());
+    let ahead = TimeDelta::days(16);
+    let (succeeded, told) = run(&place, ahead, ".tidegate", &["promote"]);
+    assert!(!succeeded && told.contains("the clock was changed"), "{told}");
+    assert!(told.contains("tidegate clock accept --reason TEXT"), "{told}");
+    let accept = ["clock", "accept", "--reason", "it was off", "--by", "ada"];
+    for (wrong, accepted) in [(TimeDelta::zero(), false), (ahead, true)] {
+        let (succeeded, told) = run(&place, wrong, ".tidegate", &accept);
+        assert!(succeeded, "{told}");
+        assert_eq!(place.path(".tidegate/clock-accepted.json").exists(), accepted);
+    }
+    let (succeeded, told) = run(&place, ahead, ".tidegate", &["promote"]);
+    assert!(succeeded, "{told}");
+    let (succeeded, told) = run(&place, -ahead, ".tidegate", &accept);
+    assert!(!succeeded && told.contains("nobody can confirm this time"), "{told}");
+}

@@ -14,7 +14,8 @@ use crate::domain::ahead::is_ahead;
 use crate::domain::{Time, chain, rfc3339};
 use crate::operations::Refused;
 use crate::operations::clock::{Dated, check};
-use crate::promoter::stored;
+use crate::promoter::{stored, timekeeper};
+use crate::words::clock_reading;
 
 /// What to compare the machine's clock with.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,7 @@ impl Witness {
         let last = stored::publication(&*workspace.state_store()).context("nothing is promoted").hint(
             "restore what clients see, from a mirror, an export or another copy: `tidegate recover --from URL|DIR`",
         )?;
+        let mut doubt = None;
         if let Some(last) = last {
             if let Some((line, _)) = last.lost_lines().next() {
                 return Err(super::super::failure::refuse(
@@ -50,6 +52,7 @@ impl Witness {
                 ));
             }
             check(now, Dated::Publication(last.made)).map_err(refused)?;
+            doubt = timekeeper::jump(&*workspace.state_store(), &*workspace.clock(), last.made);
         }
         let mut notes: Vec<String> = newest_commit(&workspace.catalog)
             .filter(|commit| is_ahead(*commit, now))
@@ -64,13 +67,22 @@ impl Witness {
             .collect();
         if let Some(witness) = &self.witness {
             match self.made(witness, workspace, now) {
-                Ok(made) => check(now, Dated::Witness(made)).map_err(refused)?,
+                Ok(made) => {
+                    check(now, Dated::Witness(made)).map_err(refused)?;
+                    doubt = None;
+                }
                 Err(error) if is_out_of_reach(&error) => notes.push(format!(
                     "warning: cannot read the witness, so the clock was not compared with it: {}",
                     chain(error.as_ref())
                 )),
                 Err(error) => return Err(error.context("the clock cannot be compared with the witness")),
             }
+        }
+        if let Some(doubt) = doubt {
+            return Err(super::super::failure::refuse(
+                format!("nothing is promoted: {}", clock_reading(&doubt)),
+                "correct the clock, or confirm it if it is right now: `tidegate clock accept --reason TEXT`; `--witness URL` can confirm it too",
+            ));
         }
         Ok(notes)
     }

@@ -11,10 +11,10 @@ use super::super::recover;
 use super::super::verify::source::{is_out_of_reach, own_root};
 use super::{Args, Globals, public_keys};
 use crate::clock::SharedClock;
-use crate::domain::chain;
+use crate::domain::{Time, chain};
 use crate::promoter::Promoter;
 use crate::promoter::signals::{Signal, Signals};
-use crate::promoter::status::Handle;
+use crate::promoter::status::{DegradedKind, Handle};
 use crate::publish::Publication;
 use crate::publish::continuity::{check_seen, replaces_online_keys};
 use crate::signing::trust::Trust;
@@ -25,6 +25,19 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// After how many ticks a witness that could not be reached is asked again.
 const AGAIN: usize = 10;
+
+/// How often the witness is asked for the time while the clock is in doubt, in ticks.
+const DOUBTED: usize = 60;
+
+/// What came of asking the witness.
+pub enum Asked {
+    /// This server is not behind what the witness shows, which was made then.
+    Made(Time),
+    /// What it shows is signed with a key that was replaced, so there is nothing to compare.
+    Replaced,
+    /// It could not be asked, for this reason.
+    Unreached(String),
+}
 
 /// A place to compare with.
 pub struct Witness {
@@ -48,13 +61,13 @@ impl Witness {
         Some(Self { from: args.witness.clone()?, ca, folder, catalog, clock })
     }
 
-    /// Compares with what the witness shows. Returns why it could not be asked, if it is out of reach: it
-    /// may be this very service, which is down until this server starts.
+    /// Compares with what the witness shows. It can be out of reach, because it may be this very service, which
+    /// is down until this server starts.
     ///
     /// What it shows must be verified and must not be ahead of `last`. Otherwise this server must not go on.
     /// A server that `is_serving` already goes on without a witness that shows something else: a stranger in
     /// its place must not end it.
-    pub fn ask(&self, last: Option<&Publication>, is_serving: bool) -> anyhow::Result<Option<String>> {
+    pub fn ask(&self, last: Option<&Publication>, is_serving: bool) -> anyhow::Result<Asked> {
         let from = &self.from;
         let own = own_root(None, &self.folder);
         let first = last.and_then(|last| last.roles.roots.first());
@@ -66,7 +79,9 @@ impl Witness {
         let root = root.with_context(|| format!("the catalog `{}` has no root", self.folder.display()))?;
         let seen = match recover::seen(from, self.ca.as_deref(), &root, self.clock.now()) {
             Ok(seen) => seen,
-            Err(error) if is_serving || is_out_of_reach(&error) => return Ok(Some(chain(error.as_ref()))),
+            Err(error) if is_serving || is_out_of_reach(&error) => {
+                return Ok(Asked::Unreached(chain(error.as_ref())));
+            }
             Err(error) => {
                 return Err(error)
                     .with_context(|| format!("cannot compare with the witness `{from}`"))
@@ -78,24 +93,25 @@ impl Witness {
         if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) {
             // Clients forget which versions a replaced key signed, so there is nothing to compare.
             tracing::warn!("what is published at `{from}` is signed by an online key that was replaced");
-            return Ok(None);
+            return Ok(Asked::Replaced);
         }
         check_seen(last, &seen)
             .with_context(|| format!("this server is behind what is published at `{from}`"))
             .hint(format!("restore its state first: `tidegate recover --from {from}`"))?;
-        Ok(None)
+        Ok(Asked::Made(seen.made))
     }
 }
 
 /// Runs the promoter until it is told to stop. If a witness could not be asked at the start, it is
-/// asked again until it answers; if this server turns out to be behind it, the promoter stops.
+/// asked again until it answers; if this server turns out to be behind it, the promoter stops. While the clock is
+/// in doubt, the witness is asked for the time.
 pub fn run(
     promoter: Promoter,
-    unasked: Option<Witness>,
+    witness: Option<(Witness, bool)>,
     shared: &Handle,
     told: &Signals,
 ) -> anyhow::Result<()> {
-    let Some(witness) = unasked else {
+    let Some((witness, mut asked)) = witness else {
         promoter.run(told);
         return Ok(());
     };
@@ -103,19 +119,28 @@ pub fn run(
     let stop = signals.sender();
     std::thread::scope(|scope| {
         let running = scope.spawn(move || promoter.run(&signals));
-        let mut asked = false;
         let mut result = Ok(());
         for tick in 1_usize.. {
             if told.wait(TICK) == Some(Signal::Stop) || running.is_finished() {
                 break;
             }
-            if asked || tick % AGAIN > 0 {
+            let is_doubted = || {
+                let status = shared.status.load();
+                status.degraded.iter().any(|one| one.kind() == DegradedKind::ClockUntrusted)
+            };
+            let is_due = if asked { tick % DOUBTED == 0 && is_doubted() } else { tick % AGAIN == 0 };
+            if !is_due {
                 continue;
             }
             match witness.ask(shared.publication.load().as_deref(), true) {
-                Ok(why) => {
-                    asked = why.is_none();
-                    shared.unasked.store(why.map(Arc::new));
+                Ok(Asked::Unreached(why)) if !asked => shared.unasked.store(Some(Arc::new(why))),
+                Ok(Asked::Unreached(_)) => {}
+                Ok(answer) => {
+                    asked = true;
+                    shared.unasked.store(None);
+                    if let Asked::Made(made) = answer {
+                        shared.witnessed.store(Some(Arc::new(made)));
+                    }
                 }
                 Err(error) => {
                     result = Err(error);

@@ -41,7 +41,8 @@ sparse! {
             document: String,
             /// For `expiry_near`: when it expires.
             expires: String,
-            /// For `clock_untrusted`: the time that the clock shows.
+            /// For `clock_untrusted`, and for `expiry_near` if only this time is past it: the time that the clock
+            /// shows.
             clock: String,
             /// For `clock_untrusted`: the time that the clock should show, or should have passed.
             expected: String,
@@ -128,6 +129,12 @@ impl DegradedBody {
             Degraded::ClockUntrusted(
                 ClockDoubt::Turned { now, expected } | ClockDoubt::Behind { now, made: expected },
             ) => Self { clock: Some(rfc3339(*now)), expected: Some(rfc3339(*expected)), ..body },
+            Degraded::RefusedByClock { now, expires } => Self {
+                document: Some("publication".to_owned()),
+                clock: Some(rfc3339(*now)),
+                expires: Some(rfc3339(*expires)),
+                ..body
+            },
             Degraded::NoKeys
             | Degraded::NoOnlineKey
             | Degraded::TrustKept { .. }

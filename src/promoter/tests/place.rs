@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -26,11 +27,16 @@ type Then = Box<dyn FnOnce() + Send>;
 pub struct Fake {
     pub time: Mutex<(Time, Duration)>,
     then: Mutex<Option<(usize, Then)>>,
+    synchronised: AtomicBool,
 }
 
 impl Fake {
     pub fn new(now: Time) -> Self {
-        Self { time: Mutex::new((now, Duration::from_secs(3600))), then: Mutex::default() }
+        Self {
+            time: Mutex::new((now, Duration::from_secs(3600))),
+            then: Mutex::default(),
+            synchronised: AtomicBool::default(),
+        }
     }
 
     /// Time passes.
@@ -43,6 +49,11 @@ impl Fake {
     /// The clock is turned, and no time passes.
     pub fn turn(&self, by: TimeDelta) {
         self.time.lock().unwrap().0 += by;
+    }
+
+    /// From now on, the kernel says that a time server keeps the clock right.
+    pub fn synchronise(&self) {
+        self.synchronised.store(true, Ordering::Relaxed);
     }
 
     pub fn at(&self) -> Time {
@@ -71,6 +82,10 @@ impl Clock for Fake {
 
     fn exact(&self) -> Time {
         self.at()
+    }
+
+    fn is_synchronised(&self) -> bool {
+        self.synchronised.load(Ordering::Relaxed)
     }
 
     fn monotonic(&self) -> Duration {

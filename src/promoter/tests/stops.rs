@@ -57,7 +57,7 @@ fn a_yank_by_a_clock_that_is_doubted_counts_all_the_same() {
     let yank = Yank { event: ahead(&place, TimeDelta::zero()), to: None };
     place.commit(Change::Yank { version: v("1.8.4"), yank });
     place.settle(&mut promoter);
-    assert_eq!(degraded(&shared), [DegradedKind::ClockUntrusted]);
+    assert_eq!(degraded(&shared), [DegradedKind::ClockUntrusted, DegradedKind::ExpiryNear]);
     assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
 }
 

@@ -101,7 +101,7 @@ fn a_clock_that_is_years_ahead_at_the_start_promotes_nothing_and_uses_up_no_vers
     let (mut promoter, shared) = place.promoter();
     place.settle(&mut promoter);
     retry(&place, &mut promoter);
-    assert!(degraded(&shared).contains(&DegradedKind::PublishFailing), "{}", detail(&shared));
+    assert!(degraded(&shared).contains(&DegradedKind::ClockUntrusted), "{}", detail(&shared));
     assert_eq!(place.in_production("1.8.4"), None);
     assert!(!has_entered(&place, "1.8.5"));
     drop(promoter);

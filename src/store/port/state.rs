@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
+use crate::domain::clock::{Accepted, KnownTime};
 use crate::domain::payload::Sha256;
 use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
@@ -88,6 +89,24 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// When it cannot be stored.
     fn report(&self, report: &Report) -> Result<(), StateError>;
+
+    /// The time that was last known here, if that can be read.
+    fn known_time(&self) -> Option<KnownTime>;
+
+    /// Durably replaces the time that was last known here.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    fn know_time(&self, known: &KnownTime) -> Result<(), StateError>;
+
+    /// Somebody's word that the clock is right, which no server has taken yet.
+    fn accepted(&self) -> Option<Accepted>;
+
+    /// Durably keeps somebody's word that the clock is right, or `None` once a server has taken it.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    fn accept(&self, accepted: Option<&Accepted>) -> Result<(), StateError>;
 
     /// Returns every private key in the state.
     ///

@@ -1,0 +1,160 @@
+//! What time it is for the promoter, and what is kept of that for the next start.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::clock_watch::{self, ClockWatch, Reading};
+use super::status::Shared;
+use crate::clock::Clock;
+use crate::domain::Time;
+use crate::domain::chain;
+use crate::domain::clock::KnownTime;
+use crate::domain::degraded::ClockDoubt;
+use crate::store::port::StateStore;
+use crate::words;
+
+/// How often the time is stored.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// How much a jump must change before it is reported again.
+const CHANGE: TimeDelta = TimeDelta::minutes(5);
+
+/// Judges the clock at each turn.
+#[derive(Debug)]
+pub struct Timekeeper {
+    watch: ClockWatch,
+    /// The monotonic time at which the time was stored last, and whether the clock was in doubt.
+    stored: Option<(Duration, bool)>,
+    /// How far the clock is from what it should say, as last reported.
+    jump: Option<TimeDelta>,
+}
+
+impl Timekeeper {
+    /// Continues where the last process on this state ended. `made` is the time of its last publication.
+    /// Without one, nothing shows what time it was.
+    pub fn start(state: &dyn StateStore, clock: &dyn Clock, made: Option<Time>) -> Self {
+        let watch = made.map(|made| watch(state, clock, made)).unwrap_or_default();
+        Self { watch, stored: None, jump: None }
+    }
+
+    /// Judges the clock, and takes the word of whoever confirms it.
+    pub fn judge(
+        &mut self,
+        state: &dyn StateStore,
+        clock: &dyn Clock,
+        shared: &Shared,
+        made: Option<Time>,
+    ) -> Reading {
+        let (monotonic, now, is_synchronised) = (clock.monotonic(), clock.now(), clock.is_synchronised());
+        let mut reading = self.watch.judge(now, monotonic, made, is_synchronised);
+        if let Some(doubt @ ClockDoubt::Turned { .. }) = &reading.doubt
+            && self.is_confirmed(state, shared, doubt, now)
+        {
+            reading = self.watch.judge(now, monotonic, made, is_synchronised);
+        }
+        let is_doubted = reading.doubt.is_some();
+        if self
+            .stored
+            .is_none_or(|(at, doubted)| EVERY <= monotonic.saturating_sub(at) || doubted != is_doubted)
+        {
+            self.store(state, clock, monotonic);
+            self.stored = Some((monotonic, is_doubted));
+        }
+        let jump = reading.doubt.map(|doubt| match doubt {
+            ClockDoubt::Turned { now, expected } => now - expected,
+            ClockDoubt::Behind { .. } => TimeDelta::zero(),
+        });
+        let is_same = self.jump.zip(jump).is_some_and(|(before, jump)| (jump - before).abs() <= CHANGE);
+        if !is_same {
+            self.jump = jump;
+        }
+        reading
+    }
+
+    /// How far the clock is from what it should say. It changes only if the clock jumps again.
+    pub const fn jump(&self) -> Option<TimeDelta> {
+        self.jump
+    }
+
+    /// Whether a person or the witness confirms the time to which the clock has jumped.
+    fn is_confirmed(
+        &mut self,
+        state: &dyn StateStore,
+        shared: &Shared,
+        doubt: &ClockDoubt,
+        now: Time,
+    ) -> bool {
+        if let Some(accepted) = state.accepted()
+            && self.watch.settle(now, accepted.at)
+        {
+            tracing::warn!(
+                by = accepted.by,
+                reason = accepted.reason,
+                "accepted: {}",
+                words::clock_reading(doubt)
+            );
+            forget(state);
+            return true;
+        }
+        let witnessed = shared.witnessed.load();
+        let is_settled = witnessed.as_deref().is_some_and(|at| self.watch.settle(now, *at));
+        if is_settled {
+            tracing::warn!("the witness confirms the time: {}", words::clock_reading(doubt));
+        }
+        is_settled
+    }
+
+    fn store(&self, state: &dyn StateStore, clock: &dyn Clock, monotonic: Duration) {
+        let known = self.watch.known(clock.boot().unwrap_or_default(), monotonic);
+        let Some(known) = known else { return };
+        if let Err(error) = state.know_time(&known) {
+            tracing::debug!("the time is not stored: {}", chain(&error));
+        }
+        // Somebody's word is about one jump, and none that may come later.
+        if !known.is_doubted && state.accepted().is_some() {
+            forget(state);
+        }
+    }
+}
+
+fn forget(state: &dyn StateStore) {
+    if let Err(error) = state.accept(None) {
+        tracing::warn!("the word that the clock is right stays in the state: {}", chain(&error));
+    }
+}
+
+/// Continues from what the state knows. A state of an earlier version knows when the last publication was made.
+fn watch(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> ClockWatch {
+    let monotonic = clock.monotonic();
+    let known = state.known_time().unwrap_or_else(|| KnownTime {
+        boot: String::new(),
+        monotonic,
+        time: made,
+        is_doubted: false,
+    });
+    // An unknown boot has no name.
+    let boot = clock.boot().filter(|boot| !boot.is_empty());
+    ClockWatch::after(&known, boot.as_deref(), monotonic)
+}
+
+/// Why a process that starts now on this state must doubt the clock, if it must. `made` is the time of the last
+/// publication.
+pub fn doubt(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> Option<ClockDoubt> {
+    let mut watch = watch(state, clock, made);
+    watch.judge(clock.now(), clock.monotonic(), Some(made), clock.is_synchronised()).doubt
+}
+
+/// Why a program other than the server must not promote with this clock: it jumped forward since a server on this
+/// state last knew the time, and nobody has confirmed it.
+pub fn jump(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> Option<ClockDoubt> {
+    state.known_time()?;
+    let now = clock.now();
+    let is_accepted =
+        state.accepted().is_some_and(|accepted| (now - accepted.at).abs() <= clock_watch::SETTLED_WITHIN);
+    doubt(state, clock, made).filter(|doubt| match doubt {
+        ClockDoubt::Turned { now, expected } => expected < now && !is_accepted,
+        // What is published says so, too.
+        ClockDoubt::Behind { .. } => false,
+    })
+}
