@@ -14,6 +14,7 @@ mod clock;
 #[cfg(feature = "client")]
 mod cluster;
 mod demo;
+mod environment;
 mod explain;
 mod export;
 mod failure;
@@ -100,7 +101,7 @@ impl Globals {
             ("--state", &self.state, ".tidegate", "TIDEGATE_STATE"),
         ];
         let flags = folders.iter().filter_map(|(flag, folder, default, variable)| {
-            let known = std::env::var_os(variable).unwrap_or_else(|| default.into());
+            let known = environment::value(variable).unwrap_or_else(|| default.into());
             (known != folder.as_os_str()).then(|| format!("{flag} {}", shell::quoted(folder)))
         });
         flags.collect::<Vec<_>>().join(" ")
@@ -199,7 +200,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = keyfile::check_arguments(all) {
         return failure::report(&error, output(&arguments), "", &mut std::io::stderr());
     }
-    let cli = match parse(&arguments) {
+    let cli = match parse(&arguments, &mut std::io::stderr()) {
         Ok(cli) => cli,
         Err(error) => {
             let is_json = output(&arguments) == Output::Json;
@@ -224,7 +225,7 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<ExitCode, clap::Error> {
-    let cli = parse(&arguments.into_iter().map(Into::into).collect::<Vec<_>>())?;
+    let cli = parse(&arguments.into_iter().map(Into::into).collect::<Vec<_>>(), err)?;
     Ok(execute(cli, clock, out, err))
 }
 
@@ -247,31 +248,68 @@ fn command() -> clap::Command {
     hide_values(Cli::command())
 }
 
-/// Parses arguments. In an error, clap's usage lists each flag that is set by an environment variable as if
-/// the flag were required. This replaces such a usage with the command's own.
-fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(arguments);
-    let parsed = matches.and_then(|found| Cli::from_arg_matches(&found).map_err(|e| e.format(&mut command)));
-    parsed.map_err(|mut error| {
-        if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
-            let mut command = named(arguments);
-            let is_given = |long: &str| {
-                arguments.iter().any(|word| word.to_string_lossy().starts_with(&format!("--{long}")))
-            };
-            let usage = usage.to_string();
-            let is_from_environment = command.get_arguments().any(|argument| {
-                let set = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some());
-                set && argument
-                    .get_long()
-                    .is_some_and(|long| usage.contains(&format!("--{long}")) && !is_given(long))
-            });
-            if is_from_environment {
-                error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
-            }
+/// Parses arguments, and warns about variables that are set and empty.
+fn parse(arguments: &[OsString], err: &mut dyn Write) -> Result<Cli, clap::Error> {
+    let mut reading = environment::ignore_empty(command());
+    let parsed = match reading.try_get_matches_from_mut(arguments) {
+        // Help names every variable, the empty ones too.
+        Err(help) if !help.use_stderr() => {
+            return Err(command().try_get_matches_from(arguments).err().unwrap_or(help));
         }
-        error
-    })
+        parsed => parsed,
+    };
+    if environment::has_empty() {
+        warn_of_empty(arguments, parsed.as_ref().ok(), err)?;
+    }
+    let parsed = parsed.and_then(|found| Cli::from_arg_matches(&found).map_err(|e| e.format(&mut reading)));
+    parsed.map_err(|error| with_own_usage(error, arguments))
+}
+
+/// Names the variables that are set and empty, unless a flag overrides them. `parsed` is `None` if the
+/// arguments are invalid.
+fn warn_of_empty(
+    arguments: &[OsString],
+    parsed: Option<&clap::ArgMatches>,
+    err: &mut dyn Write,
+) -> Result<(), clap::Error> {
+    let warnings = if let Some(found) = parsed {
+        let mut all = command();
+        all.build();
+        let (mut command, found) = environment::matched(all, found);
+        environment::check_empty(&mut command, |arg| environment::is_typed(found, arg))
+    } else {
+        environment::check_empty(&mut named(arguments), |arg| is_mentioned(arguments, arg))
+    };
+    for warning in warnings? {
+        // If stderr is gone, nobody can be warned.
+        let _ = writeln!(err, "{warning}");
+    }
+    Ok(())
+}
+
+/// In an error, clap's usage lists each flag that is set by an environment variable as if the flag were
+/// required. This replaces such a usage with the command's own.
+fn with_own_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
+        let mut command = named(arguments);
+        let usage = usage.to_string();
+        let is_from_environment = command.get_arguments().any(|argument| {
+            let set = argument.get_env().is_some_and(|name| environment::value(name).is_some());
+            let is_listed = argument.get_long().is_some_and(|long| usage.contains(&format!("--{long}")));
+            set && is_listed && !is_mentioned(arguments, argument)
+        });
+        if is_from_environment {
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+        }
+    }
+    error
+}
+
+/// Whether a flag seems to be among arguments that could not be parsed.
+fn is_mentioned(arguments: &[OsString], argument: &clap::Arg) -> bool {
+    let is_flag =
+        |long: &str| arguments.iter().any(|word| word.to_string_lossy().starts_with(&format!("--{long}")));
+    argument.get_long().is_some_and(is_flag)
 }
 
 /// The command that the arguments name.

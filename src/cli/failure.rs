@@ -83,7 +83,8 @@ pub fn report(error: &anyhow::Error, output: Output, flags: &str, to: &mut dyn W
 /// Writes an error about the arguments as JSON. Returns `None` if it only asks for help.
 pub fn report_usage(error: &clap::Error, to: &mut dyn Write) -> Option<ExitCode> {
     let text = error.to_string();
-    let mut parts = text.strip_prefix("error: ")?.split("\n\n").map(|part| part.trim().to_owned());
+    let parts = text.strip_prefix("error: ")?.split("\n\n").map(str::trim);
+    let mut parts = parts.map(|part| part.strip_prefix("hint: ").unwrap_or(part).to_owned());
     let body = Body { error: parts.next()?, causes: Vec::new(), hints: parts.collect() };
     body.write(Output::Json, to);
     u8::try_from(error.exit_code()).ok().map(ExitCode::from)

@@ -7,6 +7,7 @@ mod channel;
 mod clock;
 mod desk;
 mod doubtful;
+mod environment;
 mod explain;
 mod hints;
 mod history;
