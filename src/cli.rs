@@ -200,15 +200,18 @@ pub fn main() -> ExitCode {
     if let Err(error) = keyfile::check_arguments(all) {
         return failure::report(&error, output(&arguments), "", &mut std::io::stderr());
     }
-    let cli = match parse(&arguments, &mut std::io::stderr()) {
-        Ok(cli) => cli,
+    let parsed = parse(&arguments, &mut std::io::stderr()).and_then(|cli| {
+        let log = logging::start(cli.globals.log_format, cli.command.is_service())?;
+        Ok((cli, log))
+    });
+    let (cli, log) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             let is_json = output(&arguments) == Output::Json;
             let told = is_json.then(|| failure::report_usage(&error, &mut std::io::stderr())).flatten();
             return told.unwrap_or_else(|| error.exit());
         }
     };
-    let log = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), log.err());
     execute(cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }

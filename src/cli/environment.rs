@@ -22,8 +22,11 @@ const GUARDS: [&str; 5] = [
     "TIDEGATE_ONLINE_SIGN_WITH",
 ];
 
+/// The variable that says which log lines are written.
+pub const LOG: &str = "TIDEGATE_LOG";
+
 /// Variables without a flag, which every command reads.
-const WITHOUT_FLAG: [&str; 1] = ["TIDEGATE_LOG"];
+const WITHOUT_FLAG: [&str; 1] = [LOG];
 
 /// Returns the value of a variable that is set and not empty.
 pub fn value(name: impl AsRef<OsStr>) -> Option<OsString> {

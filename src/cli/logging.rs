@@ -1,26 +1,27 @@
 //! Log lines on stderr.
 
 mod access;
+mod filter;
 mod lines;
 
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
+use clap::error::ErrorKind;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::filter::{Misspelt, filter};
 use self::lines::{Flusher, Lines, lines};
-use super::LogFormat;
 use super::clean::Clean;
+use super::{LogFormat, command, environment};
 use crate::http::{ACCESS, AccessLog};
 
 /// The access log of this process, which like `tracing` has one log.
 static ACCESS_LOG: OnceLock<Arc<dyn AccessLog>> = OnceLock::new();
-
-/// actix logs every malformed request as an error, but only the client that sent it needs to know.
-const STRANGERS: &str = "actix_http";
 
 /// The running log. Dropping it writes the last lines.
 pub struct Log(Option<Flusher>);
@@ -37,11 +38,32 @@ impl Log {
 
 /// Starts logging. A service logs what it does, and never blocks on whatever reads its log. Other commands
 /// have their own output and log only warnings. `TIDEGATE_LOG`, or else `RUST_LOG`, sets another filter.
-pub fn start(format: LogFormat, service: bool) -> Log {
-    let wanted = ["TIDEGATE_LOG", "RUST_LOG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|wanted| !wanted.is_empty()));
-    let filter = filter(wanted.as_deref(), if service { "info" } else { "warn" });
+///
+/// # Errors
+/// If `TIDEGATE_LOG` is not a filter. `RUST_LOG` may be meant for other programs, so it is ignored then.
+pub fn start(format: LogFormat, service: bool) -> Result<Log, clap::Error> {
+    let default = if service { LevelFilter::INFO } else { LevelFilter::WARN };
+    let text = |name| environment::value(name).map(|text| text.to_string_lossy().into_owned());
+    let filter = match text(environment::LOG) {
+        Some(wanted) => filter(Some(&wanted), default).map_err(|misspelt| unusable(&misspelt))?,
+        None => filter(text("RUST_LOG").as_deref(), default)
+            .or_else(|_| filter(None, default))
+            .unwrap_or_default(),
+    };
+    Ok(write(format, filter, service))
+}
+
+fn unusable(misspelt: &Misspelt) -> clap::Error {
+    let message = format!(
+        "cannot use `{}`: {misspelt}\n\n\
+         hint: give a level for everything (`off`, `error`, `warn`, `info`, `debug`, `trace`), \
+         levels for parts (`info,tidegate=debug`), or remove the variable",
+        environment::LOG
+    );
+    command().error(ErrorKind::InvalidValue, message)
+}
+
+fn write(format: LogFormat, filter: Targets, service: bool) -> Log {
     if !service {
         subscribe(format, filter, || Clean(io::stderr()));
         return Log(None);
@@ -58,16 +80,6 @@ pub fn start(format: LogFormat, service: bool) -> Log {
 pub fn access() -> Option<Arc<dyn AccessLog>> {
     let enabled = tracing::enabled!(target: ACCESS, tracing::Level::INFO);
     ACCESS_LOG.get().filter(|_| enabled).cloned()
-}
-
-/// Returns the user's filter, or else the default. Malformed requests are logged only if the filter names
-/// `STRANGERS`.
-fn filter(wanted: Option<&str>, default: &str) -> Targets {
-    let build = |wanted: &str| {
-        let off = if wanted.contains(STRANGERS) { String::new() } else { format!(",{STRANGERS}=off") };
-        format!("{wanted}{off}").parse().ok()
-    };
-    wanted.and_then(build).or_else(|| build(default)).unwrap_or_default()
 }
 
 fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
@@ -90,22 +102,4 @@ fn log_panics(lines: Lines) {
         let name = thread.name().unwrap_or("<unnamed>");
         let _ = lines.clone().write_all(format!("thread '{name}' {panic}\n").as_bytes());
     }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strangers_are_not_heard_unless_they_are_asked_for_by_name() {
-        for (wanted, expected) in [
-            (None, "actix_http=off,info"),
-            (Some("tidegate=debug"), "actix_http=off,tidegate=debug"),
-            (Some("warn,actix_http=error"), "actix_http=error,warn"),
-            (Some("actix_http::h1=debug"), "actix_http::h1=debug"),
-            (Some("tidegate=no-level"), "actix_http=off,info"),
-        ] {
-            assert_eq!(filter(wanted, "info").to_string(), expected, "{wanted:?}");
-        }
-    }
 }

@@ -108,3 +108,26 @@ fn an_empty_folder_variable_leaves_the_commands_in_hints_as_they_are() {
     let told = desk.run_with(("TIDEGATE_STATE", ""), &["status"]);
     assert!(told.contains("hint: ") && !told.contains("--state"), "{told}");
 }
+
+#[test]
+fn a_log_level_that_is_none_is_refused_with_those_that_are() {
+    let desk = Desk::new();
+    for (filter, named) in [
+        ("warning", "`warning` is neither a log level nor a part of this program"),
+        ("verbose", "`verbose` is neither a log level nor a part of this program"),
+        ("info,tidegate=loud", "`loud` is not a log level"),
+        ("tidegates=info", "`tidegates` is not a part of this program"),
+    ] {
+        for arguments in [&["serve"][..], &["release", "list"]] {
+            let told = desk.run_with(("TIDEGATE_LOG", filter), arguments);
+            assert!(told.contains("\nexit 2\n"), "{told}");
+            assert!(told.contains(&format!("error: cannot use `TIDEGATE_LOG`: {named}")), "{told}");
+            assert!(told.contains("hint: give a level for everything (`off`, `error`, `warn`, "), "{told}");
+        }
+    }
+    for filter in ["warn", "INFO", "tidegate=debug", "warn, actix_http=error"] {
+        assert!(desk.run_with(("TIDEGATE_LOG", filter), &["release", "list"]).contains("\nexit 0\n"));
+    }
+    // That variable may be meant for another program.
+    assert!(desk.run_with(("RUST_LOG", "warning"), &["release", "list"]).contains("\nexit 0\n"));
+}
