@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{Hint, refuse};
 use super::passphrase::{PassphraseSource, Passphrases};
-use crate::signing::key::{KeyError, is_encrypted, public_half};
+use crate::signing::key::{self, KeyError, is_encrypted, public_half};
 use crate::signing::{CommandSigner, PrivateKey, PublicKey, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::{plain, secret};
@@ -65,6 +65,7 @@ impl KeyFile {
     /// Reads the file of a private or a public key.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let pem = text(path)?;
+        key::pem(&pem).hint_with(key_hint).with_context(|| unusable(path))?;
         if is_private(&pem) {
             check(path)?;
         }
@@ -108,8 +109,16 @@ fn is_private(pem: &str) -> bool {
 }
 
 /// Says what to do about a key that cannot be used.
-const fn key_hint(error: &KeyError) -> &'static str {
+pub const fn key_hint(error: &KeyError) -> &'static str {
     match error {
+        KeyError::Empty => {
+            "if a CI job wrote it from a secret, check that the secret is set there, under this name"
+        }
+        KeyError::Masked => "write the secret itself to the file: what a job prints is masked",
+        KeyError::Base64 => "decode it first: `base64 -d FILE > KEY.pem`",
+        KeyError::OneLine => {
+            "write it with its line ends: `printf '%s\\n' \"$KEY\" > KEY.pem`, with the quotes; or `'%b\\n'` if they are written as `\\n`"
+        }
         KeyError::Passphrase => {
             "type the passphrase of this key again; with `--passphrase-fd`, the lines must be in the order of the keys"
         }
@@ -119,6 +128,7 @@ const fn key_hint(error: &KeyError) -> &'static str {
         KeyError::OtherHalf => "restore the file from its backup",
         KeyError::PublicForPrivate => "name the file of the private key",
         KeyError::Random(_)
+        | KeyError::NotPem
         | KeyError::Encrypted
         | KeyError::Private(_)
         | KeyError::PrivateForPublic
@@ -177,12 +187,20 @@ pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -
     key.map_or(Ok(()), |key| check_path(Path::new(key.as_ref())))
 }
 
+const PEM_WANTED: &str = "name a file that has a key in PEM form";
+
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     check_path(path)?;
-    let text = plain::whole_or_pipe(path)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
-        .with_context(|| format!("cannot read `{}`", path.display()));
-    text.map(Zeroizing::new).hint("name a file that has a key in PEM form")
+    let failed = || format!("cannot read `{}`", path.display());
+    let bytes = plain::whole_or_pipe(path).with_context(failed).hint(PEM_WANTED)?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(refuse(
+            format!("{}: this is UTF-16, as `>` of PowerShell writes it", unusable(path)),
+            "convert it: `iconv -f UTF-16 -t UTF-8 FILE > KEY.pem`",
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(io::Error::other).with_context(failed);
+    text.map(Zeroizing::new).hint(PEM_WANTED)
 }
 
 /// Writes a private key to a new file that only its owner can read, encrypted if `passphrases` are given.

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use self::supervisor::Supervisor;
 use self::witness::{Asked, Witness};
-use super::failure::{Hint, refuse};
+use super::failure::{Hint, hinted, refuse};
 use super::workspace::{Workspace, work_tree};
 use super::{Globals, demo, import, keyfile, logging, signals};
 use crate::clock::{SharedClock, SystemClock};
@@ -360,6 +360,10 @@ fn online_key(
         StoredError::State(StateError::Exposed(exposed)) => {
             let hint = exposed.hint();
             refuse(exposed.to_string(), hint)
+        }
+        StoredError::Key { ref source, .. } => {
+            let hint = keyfile::key_hint(source);
+            hinted(error.into(), hint)
         }
         error => error.into(),
     })?;

@@ -3,6 +3,7 @@
 //! The store and the command line handle the key files, with their modes and folders.
 
 mod encrypted;
+mod form;
 
 use std::fmt;
 
@@ -15,12 +16,23 @@ use zeroize::Zeroizing;
 use crate::formats::tuf::{Key, KeyId};
 
 pub use encrypted::{is_encrypted, public_half};
+pub use form::pem;
 
 /// Why a key cannot be generated, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("cannot generate a key: the system provides no randomness")]
     Random(#[source] getrandom::Error),
+    #[error("this file is empty")]
+    Empty,
+    #[error("this is a masked secret, not the secret itself")]
+    Masked,
+    #[error("this is PEM that was encoded in base64 once more")]
+    Base64,
+    #[error("this is PEM without its line ends")]
+    OneLine,
+    #[error("this is not a key in PEM format (`-----BEGIN …`)")]
+    NotPem,
     #[error("this private key is encrypted: its passphrase is needed")]
     Encrypted,
     #[error("the passphrase is wrong")]
@@ -68,13 +80,14 @@ impl PrivateKey {
     /// # Errors
     /// When the string is anything else. If possible, the error says what it is instead.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let pem = form::pem(pem)?;
         if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
         }
         if pem.contains("BEGIN PUBLIC KEY") {
             return Err(KeyError::PublicForPrivate);
         }
-        SigningKey::from_pkcs8_pem(pem.trim()).map(Self::of).map_err(KeyError::Private)
+        SigningKey::from_pkcs8_pem(pem).map(Self::of).map_err(KeyError::Private)
     }
 
     fn of(key: SigningKey) -> Self {
@@ -127,10 +140,11 @@ impl PublicKey {
     /// # Errors
     /// When the string is anything else.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let pem = form::pem(pem)?;
         if pem.contains("PRIVATE KEY-----") {
             return Err(KeyError::PrivateForPublic);
         }
-        let key = VerifyingKey::from_public_key_pem(pem.trim()).map_err(KeyError::Public)?;
+        let key = VerifyingKey::from_public_key_pem(pem).map_err(KeyError::Public)?;
         if key.is_weak() { Err(KeyError::Point) } else { Ok(Self(key)) }
     }
 
@@ -199,8 +213,9 @@ mod tests {
         assert!(matches!(PublicKey::from_pem(&private), Err(KeyError::PrivateForPublic)));
         let encrypted = private.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         assert!(matches!(PrivateKey::from_pem(&encrypted), Err(KeyError::Encrypted)));
-        assert!(matches!(PrivateKey::from_pem("hello"), Err(KeyError::Private(_))));
-        assert!(matches!(PublicKey::from_pem(""), Err(KeyError::Public(_))));
+        let other = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(PrivateKey::from_pem(other), Err(KeyError::Private(_))));
+        assert!(matches!(PublicKey::from_pem(other), Err(KeyError::Public(_))));
     }
 
     #[test]

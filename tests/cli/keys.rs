@@ -110,3 +110,80 @@ fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
     let told = desk.run_with(("TIDEGATE_RELEASE_KEY", &bare), &["release", "sign"]);
     assert!(told.contains("this is a key") && !told.contains(body), "{told}");
 }
+
+#[test]
+fn what_is_no_key_is_named_wherever_a_key_is_read() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    desk.done(&["root", "change", "c.json", "--renew", "root"]);
+    let pem = desk.read("keys/release.pem");
+    let public = desk.done(&["key", "public", "keys/release.pem"]);
+    let base64 = {
+        let encode =
+            std::process::Command::new("base64").arg(desk.path("keys/release.pem")).output().unwrap();
+        String::from_utf8(encode.stdout).unwrap()
+    };
+    for (text, named, way_out) in [
+        ("", "this file is empty", "hint: if a CI job wrote it from a secret, check that the secret is set"),
+        ("\n", "this file is empty", "check that the secret is set"),
+        ("***\n", "this is a masked secret", "hint: write the secret itself"),
+        (&base64, "this is PEM that was encoded in base64 once more", "hint: decode it first: `base64 -d "),
+        (&pem.replace('\n', " "), "this is PEM without its line ends", "hint: write it with its line ends"),
+        (&pem.replace('\n', "\\n"), "this is PEM without its line ends", "`'%b\\n'`"),
+        ("hello\n", "this is not a key in PEM format", "hint: name a file that "),
+    ] {
+        desk.write("key.pem", text);
+        set_permissions(desk.path("key.pem"), Permissions::from_mode(0o600)).unwrap();
+        for arguments in [
+            &["release", "sign", "--key", "key.pem"][..],
+            &["release", "sign", "--key", "keys/release.pem", "--targets-key", "key.pem"],
+            &[
+                "ceremony",
+                "sign",
+                "c.json",
+                "--key",
+                "key.pem",
+                "--yes",
+                "--root",
+                "channels/trust/1.root.json",
+                "--targets",
+                "channels/trust/targets.json",
+            ],
+            &["root", "change", "d.json", "--add", "root=key.pem"],
+            &["key", "public", "key.pem"],
+            &[
+                "init",
+                "--offline-keys",
+                "new",
+                "--root-key",
+                "key.pem",
+                "--state",
+                "s",
+                "--catalog",
+                "c",
+                "--no-encrypt",
+            ],
+            &["serve", "--online-key", "key.pem", "--sign-with", "true", "--promote", "off"],
+        ] {
+            let told = desk.run(arguments);
+            assert!(told.contains("\nexit 1\n") && told.contains("`key.pem`"), "{told}");
+            assert!(told.contains(named) && told.contains(way_out), "{told}");
+            assert!(!told.contains("is a public key"), "{told}");
+        }
+        let online = desk.read(".tidegate/keys/online.pem");
+        desk.write(".tidegate/keys/online.pem", text);
+        let told = desk.run(&["serve", "--promote", "off", "--first"]);
+        assert!(told.contains(named) && told.contains(way_out), "{told}");
+        desk.write(".tidegate/keys/online.pem", &online);
+    }
+    std::fs::write(desk.path("key.pem"), [0xff, 0xfe, b'-', 0]).unwrap();
+    let told = desk.run(&["release", "sign", "--key", "key.pem"]);
+    assert!(told.contains("this is UTF-16") && told.contains("hint: convert it: `iconv "), "{told}");
+
+    // What Windows adds is no fault of a key.
+    let windows = |pem: &str| format!("\u{feff}{}", pem.replace('\n', "\r\n"));
+    desk.write("public.pem", &windows(&public));
+    desk.write("key.pem", &windows(&pem));
+    assert_eq!(desk.done(&["key", "public", "public.pem"]), public);
+    desk.done(&["release", "sign", "--key", "key.pem"]);
+}
