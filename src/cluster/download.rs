@@ -1,7 +1,7 @@
 //! Resumable downloads of payloads. A file gets its final name only when it is complete and verified.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -147,12 +147,7 @@ impl Download<'_> {
             Reply::Found(found) => found,
             Reply::NotFound | Reply::NotModified => return Err(Violation::Missing { path: target }.into()),
         };
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(part)
-            .map_err(Refusal::state(part))?;
+        let mut file = durable::open_or_create(part).map_err(Refusal::state(part))?;
         // A server that does not support ranges sends the whole file, so the body starts at 0.
         let mut at = found.from;
         file.set_len(at).map_err(Refusal::state(part))?;

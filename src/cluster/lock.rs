@@ -1,7 +1,7 @@
 //! Locks between the commands of one cluster. The system releases a lock when its process ends, even if it
 //! is killed.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -85,8 +85,7 @@ pub fn take(path: &Path) -> Result<Option<Lock>, Refusal> {
     if let Some(folder) = path.parent() {
         durable::create_folder(folder, Mode::Private)?;
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    let file = file.map_err(Refusal::state(path))?;
+    let file = durable::open_or_create(path).map_err(Refusal::state(path))?;
     for _ in 0..ASKERS {
         match file.try_lock() {
             Ok(()) => return Ok(Some(Lock { file })),

@@ -5,15 +5,18 @@
 //! temporary file, fsync it, rename it, fsync the folder.
 
 mod batch;
+mod place;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+
+use place::{Place, give, owner};
 
 pub use batch::Batch;
 
@@ -29,11 +32,11 @@ const NAMED: usize = 255 - ".".len() - TEMPORARY.len() - RANDOM;
 /// Who may read a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Keeps the replaced file's mode and, if this process may set it, its owner. A new file's mode follows
-    /// the user's umask.
+    /// Keeps the replaced file's mode and, if this process may set it, its owner. Everyone may read a new
+    /// file, and enter a new folder, whatever the umask is: one user often writes what another one serves.
     Keep,
-    /// Like `Keep`, but readable by everyone whatever the umask is (folders can be entered, too): for
-    /// published files, which are often signed by one user and served by another.
+    /// Like `Keep`, but everyone may read the file even if the replaced one was narrower: for published
+    /// files.
     Public,
     /// Only the owner may read it: for keys and the state folder.
     Private,
@@ -184,31 +187,31 @@ impl Aside {
 /// Creates a temporary file, which is removed unless it is renamed.
 fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(".");
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.as_bytes();
+    let file_name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let name = file_name.as_bytes();
     prefix.push(OsStr::from_bytes(&name[..name.len().min(NAMED)]));
     prefix.push(TEMPORARY);
-    let old = match mode {
-        // The mode of a device or a pipe is not that of a file.
-        Mode::Keep | Mode::Public => fs::metadata(path).ok().filter(fs::Metadata::is_file),
-        Mode::Private | Mode::Frozen => None,
-    };
-    let narrow = matches!(mode, Mode::Private | Mode::Frozen) || old.is_some();
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(if narrow { 0o600 } else { 0o666 });
+    let place = Place::open(folder(path))?;
+    // A device or a pipe does not count, and a link is replaced and not followed.
+    let old = place.file(file_name);
+    let is_kept = old.filter(|_| matches!(mode, Mode::Keep | Mode::Public));
+    let narrow = matches!(mode, Mode::Private | Mode::Frozen) || is_kept.is_some();
+    let bits = if narrow { 0o600 } else { 0o666 };
     let aside = tempfile::Builder::new()
         .prefix(&prefix)
         .rand_bytes(RANDOM)
-        .make_in(folder(path), |path| options.open(path))?;
+        .make_in(folder(path), |path| place.create(path.file_name().unwrap_or_default(), bits))?;
     let file = aside.as_file();
-    if let Some(old) = old {
-        // The owner is set first, because changing it clears bits of the mode. Only root may give files
-        // away; other users stay the owners of their files.
-        let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
-        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+    // The owner is set first, because changing it clears bits of the mode. Only root may give files away;
+    // other users stay the owners of their files.
+    give(file, old.as_ref().map(owner));
+    if let Some(old) = is_kept {
+        file.set_permissions(fs::Permissions::from_mode(old.st_mode & 0o777))?;
     }
     match mode {
-        Mode::Keep | Mode::Private => {}
-        Mode::Public => file.set_permissions(widened(&file.metadata()?, 0o444))?,
+        Mode::Keep if is_kept.is_some() => {}
+        Mode::Private => {}
+        Mode::Keep | Mode::Public => file.set_permissions(widened(&file.metadata()?, 0o444))?,
         Mode::Frozen => file.set_permissions(fs::Permissions::from_mode(0o444))?,
     }
     Ok(aside)
@@ -229,17 +232,25 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     }
     let above = folder(path);
     create_folder(above, mode)?;
-    let bits = if mode == Mode::Private { 0o700 } else { 0o777 };
-    let created = fs::DirBuilder::new().mode(bits).create(path).and_then(|()| match mode {
-        Mode::Public => fs::set_permissions(path, widened(&fs::metadata(path)?, 0o555)),
-        Mode::Keep | Mode::Private | Mode::Frozen => Ok(()),
-    });
+    // Parents are there by now, so a path that ends in `..` is, too.
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let (bits, at_least) = if mode == Mode::Private { (0o700, 0) } else { (0o777, 0o555) };
+    let created = Place::open(above).and_then(|place| place.create_folder(name, bits, at_least));
     match created {
         // Another process may have created it first.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         created => created.map_err(failed(path, Step::Create))?,
     }
     sync_folder(above).map_err(failed(path, Step::SyncFolder))
+}
+
+/// Opens a file that is locked or continued, for reading and writing, and creates it if it does not exist.
+///
+/// # Errors
+/// When it cannot be opened, or is a link.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    Place::open(folder(path))?.open_or_create(name)
 }
 
 /// Creates a folder for private files, with a `.gitignore` that keeps them out of repositories.
@@ -385,7 +396,7 @@ mod tests {
         let path = folder.path().join("release.json");
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         fs::write(&path, "old").unwrap();
-        for (before, after) in [(0o600, 0o644), (0o664, 0o664)] {
+        for (before, after) in [(0o600, 0o644), (0o664, 0o664), (0o4755, 0o755)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
             write(&path, b"new", Mode::Public).unwrap();
             assert_eq!(mode(), after, "{before:o}");

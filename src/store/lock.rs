@@ -2,7 +2,7 @@
 //!
 //! Both use `flock`, so the system releases them when the process ends, however it ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,8 +32,7 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
     durable::create_folder(folder, Mode::Private)?;
     let path = folder.join("lock");
     let failed = |source| StateError::Failed(Box::new(LockError { path: path.clone(), source }));
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file = durable::open_or_create(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -96,7 +96,8 @@ impl Desk {
         self.command(arguments).output().unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command in this folder, with nothing of ours in its environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TIDEGATE_") || name == "RUST_LOG" {
@@ -159,7 +160,8 @@ impl Desk {
     }
 }
 
-fn told(arguments: &[&str], output: &Output) -> String {
+/// All that a command said.
+pub fn told(arguments: &[&str], output: &Output) -> String {
     let mut told = format!("$ tidegate {}\n", arguments.join(" "));
     let _ = writeln!(told, "exit {}", output.status.code().unwrap());
     for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {

@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod keys;
 mod lost;
+mod owners;
 mod pages;
 mod promote;
 mod release;

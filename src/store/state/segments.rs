@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::payload::Sha256;
@@ -90,6 +90,8 @@ impl Named {
         }
         let names: Vec<String> = named.iter().map(|sha256| format!("{sha256}\n")).collect();
         // Nobody misses it after a crash: then more is kept, or nobody reads the last publication any more.
-        fs::write(&path, names.concat())
+        let mut file = durable::open_or_create(&path)?;
+        file.set_len(0)?;
+        file.write_all(names.concat().as_bytes())
     }
 }

@@ -1,0 +1,146 @@
+//! The folders that files and folders are created in.
+//!
+//! A command that root runs in another user's folder must leave nothing there that this user cannot use, so
+//! what it creates gets the owner of the folder. The folder's owner could plant links there to make root
+//! write elsewhere. So root opens the folder part by part, and creates, and gives away, only below the open
+//! folder.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::{fs, process};
+
+/// How many links a path may have, as for Linux itself.
+const LINKS: usize = 40;
+
+/// An open folder.
+pub struct Place {
+    handle: OwnedFd,
+    about: Stat,
+}
+
+/// Who owns a file.
+pub type Owner = (Uid, Gid);
+
+impl Place {
+    /// Opens a folder. Root follows a link of another user only into folders of that user.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let handle = if process::geteuid().is_root() { walk(folder)? } else { enter(CWD, folder)? };
+        let about = fs::fstat(&handle)?;
+        Ok(Self { handle, about })
+    }
+
+    /// Returns the owner of what root creates here, unless that is root.
+    fn owner(&self) -> Option<Owner> {
+        let is_given = process::geteuid().is_root() && self.about.st_uid != 0;
+        is_given.then(|| owner(&self.about))
+    }
+
+    /// Returns the regular file of this name, if there is one.
+    pub fn file(&self, name: &OsStr) -> Option<Stat> {
+        let about = fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        FileType::from_raw_mode(about.st_mode).is_file().then_some(about)
+    }
+
+    /// Creates a file that did not exist.
+    pub fn create(&self, name: &OsStr, mode: u32) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat(&self.handle, name, flags, Mode::from_raw_mode(mode))?;
+        give(&file, self.owner());
+        Ok(File::from(file))
+    }
+
+    /// Opens a file for reading and writing, and creates it if it does not exist.
+    pub fn open_or_create(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let existing = || fs::openat(&self.handle, name, flags, Mode::empty());
+        match existing() {
+            Err(rustix::io::Errno::NOENT) => match self.create(name, 0o666) {
+                // Another process created it in the meantime.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(existing()?.into()),
+                created => created,
+            },
+            opened => Ok(opened?.into()),
+        }
+    }
+
+    /// Creates a folder that did not exist, with at least the given bits of its mode whatever the umask is.
+    pub fn create_folder(&self, name: &OsStr, mode: u32, at_least: u32) -> io::Result<()> {
+        fs::mkdirat(&self.handle, name, Mode::from_raw_mode(mode))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = fs::openat(&self.handle, name, flags, Mode::empty())?;
+        let about = fs::fstat(&folder)?;
+        // If it is not this process's, somebody has put another one in its place.
+        if about.st_uid == process::geteuid().as_raw() {
+            give(&folder, self.owner());
+            fs::fchmod(&folder, Mode::from_raw_mode(about.st_mode & 0o7777 | at_least))?;
+        }
+        Ok(())
+    }
+}
+
+/// Who owns a file.
+pub fn owner(about: &Stat) -> Owner {
+    (Uid::from_raw(about.st_uid), Gid::from_raw(about.st_gid))
+}
+
+/// Gives a file away. If this process may not do that, the file remains its own; whoever cannot read it then
+/// names its owner.
+pub fn give(file: impl AsFd, to: Option<Owner>) {
+    if let Some((user, group)) = to {
+        let _ = fs::fchown(file, Some(user), Some(group));
+    }
+}
+
+fn enter(at: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
+    Ok(fs::openat(at, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Opens a folder part by part, and checks the links on the way.
+fn walk(folder: &Path) -> io::Result<OwnedFd> {
+    let mut at = enter(CWD, Path::new("."))?;
+    let mut parts = Vec::new();
+    let mut planted: Vec<(OsString, u32)> = Vec::new();
+    let mut links = 0;
+    at = start(folder, at, &mut parts)?;
+    while let Some(part) = parts.pop() {
+        let found = fs::openat(&at, &part, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let about = fs::fstat(&found)?;
+        match FileType::from_raw_mode(about.st_mode) {
+            FileType::Directory => at = found,
+            FileType::Symlink => {
+                links += 1;
+                if links > LINKS {
+                    return Err(rustix::io::Errno::LOOP.into());
+                }
+                if about.st_uid != 0 {
+                    planted.push((part, about.st_uid));
+                }
+                let to = fs::readlinkat(&found, "", Vec::new())?;
+                at = start(Path::new(OsStr::from_bytes(to.as_bytes())), at, &mut parts)?;
+            }
+            _ => return Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+    let owner = fs::fstat(&at)?.st_uid;
+    match planted.into_iter().find(|(_, user)| *user != owner) {
+        None => Ok(at),
+        Some((link, user)) => Err(io::Error::other(format!(
+            "the link `{}` belongs to user {user}, and root does not follow it into a folder of user {owner}",
+            link.display()
+        ))),
+    }
+}
+
+/// Puts the parts of a path on the stack, and returns the folder where they start.
+fn start(path: &Path, at: OwnedFd, parts: &mut Vec<OsString>) -> io::Result<OwnedFd> {
+    let named =
+        path.components().rev().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    parts.extend(named.map(|part| part.as_os_str().to_owned()));
+    if path.is_absolute() { enter(CWD, Path::new("/")) } else { Ok(at) }
+}

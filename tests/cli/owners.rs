@@ -1,0 +1,202 @@
+//! Who can read what commands write: other users, whatever the umask is, and the owner of the folder, if root
+//! runs the command.
+//!
+//! The tests about root need root, as CI has it. Otherwise they say so and check nothing. To run them:
+//! `sudo -E cargo test --test cli owners -- --nocapture`.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::desk::{Desk, told};
+use super::spawn::Server;
+
+/// The user of the server.
+const OTHER: u32 = 65534;
+
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIPPED: only root can give files away; the head of this file says how to run this test");
+    }
+    is_root
+}
+
+/// A folder with everything below it.
+fn all(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    if folder.is_dir() && !folder.is_symlink() {
+        for entry in fs::read_dir(folder).unwrap() {
+            found.extend(all(&entry.unwrap().path()));
+        }
+    }
+    found
+}
+
+/// What in a folder belongs to somebody else.
+fn of_others(folder: &Path, owner: u32) -> Vec<PathBuf> {
+    let is_of_another = |path: &PathBuf| fs::symlink_metadata(path).unwrap().uid() != owner;
+    all(folder).into_iter().filter(is_of_another).collect()
+}
+
+/// A signed release in a folder that another user owns, as does everything in it.
+fn desk_of_another() -> Desk {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    // The binary may lie where only root can go.
+    fs::copy(env!("CARGO_BIN_EXE_tidegate"), desk.path("tidegate")).unwrap();
+    for path in all(&desk.path(".")) {
+        chown(path, Some(OTHER), Some(OTHER)).unwrap();
+    }
+    desk
+}
+
+/// A command that the other user runs.
+fn by_another(desk: &Desk, arguments: &[&str]) -> Command {
+    let plain = desk.command(arguments);
+    let mut command = Command::new(desk.path("tidegate"));
+    command.args(arguments).current_dir(plain.get_current_dir().unwrap()).uid(OTHER).gid(OTHER);
+    command
+}
+
+fn serve(desk: &Desk, command: Command, arguments: &[&str]) -> Server {
+    let log = File::create(desk.path("serve.log")).unwrap();
+    chown(desk.path("serve.log"), Some(OTHER), Some(OTHER)).unwrap();
+    let server = Server::logging_to(&desk.path("."), command, arguments, log.into());
+    server.until_ready();
+    server
+}
+
+#[test]
+fn everybody_can_read_what_a_server_or_a_mirror_needs_whatever_the_umask_is() {
+    let desk = Desk::empty();
+    desk.write("payload.json", "{}");
+    let run = |arguments: &[&str]| {
+        let plain = desk.command(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(plain.get_program()).args(arguments);
+        let output = command.current_dir(desk.path(".")).env("TIDEGATE_BY", "ada").output().unwrap();
+        assert!(output.status.success(), "{}", told(arguments, &output));
+    };
+    let sign = ["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
+    run(&["init", "--offline-keys", "keys", "--no-encrypt"]);
+    desk.line("1.8", "");
+    run(&["release", "add", "1.8.4", "--payload", "payload.json"]);
+    run(&sign);
+    drop(Server::ready(&desk.path("."), &["--first", "--promote", "on"]));
+    run(&["release", "hold", "1.8.4", "--reason", "eats data"]);
+    run(&["export", "mirror/of/this"]);
+    run(&["key", "public", "keys/release.pem", "--out", "public.pem"]);
+    let paths = ["channels", "payloads", "mirror", "public.pem"].map(|path| all(&desk.path(path))).concat();
+    assert!(paths.len() > 30, "{paths:?}");
+    for path in paths {
+        let about = fs::metadata(&path).unwrap();
+        let least = if about.is_dir() { 0o555 } else { 0o444 };
+        assert_eq!(about.mode() & least, least, "{} has mode {:o}", path.display(), about.mode());
+    }
+    for path in ["keys", ".tidegate"].map(|path| all(&desk.path(path))).concat() {
+        let name = path.file_name().unwrap();
+        if path.extension().is_some_and(|end| end == "pem") || name == "keys" || name == ".tidegate" {
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o077, 0, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_mode() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    let path = desk.path("channels/1.8/1.8.4.yaml");
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    desk.done(&["release", "hold", "1.8.4", "--reason", "eats data"]);
+    assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn what_root_makes_in_the_folder_of_another_user_belongs_to_that_user() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    let check = |what: &str| {
+        let others = of_others(&desk.path("."), OTHER);
+        assert!(others.is_empty(), "after {what}: {others:?}");
+    };
+    desk.write("payload.json", "{}");
+    chown(desk.path("payload.json"), Some(OTHER), Some(OTHER)).unwrap();
+    let runs: [&[&str]; 7] = [
+        &["release", "add", "1.8.5", "--payload", "payload.json"],
+        &["release", "sign", "--key", "keys/release.pem"],
+        &["release", "hold", "1.8.4", "--reason", "eats data"],
+        &["promote"],
+        &["root", "change", "c.json", "--renew", "root"],
+        &["key", "generate", "--out", "new/key.pem", "--no-encrypt"],
+        &[
+            "init",
+            "--offline-keys",
+            "b/keys",
+            "--no-encrypt",
+            "--catalog",
+            "b/c",
+            "--state",
+            "b/s",
+            "--payloads",
+            "b/p",
+        ],
+    ];
+    for arguments in runs {
+        desk.done(arguments);
+        check(&arguments.join(" "));
+    }
+    drop(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
+    check("serve");
+    desk.done(&["export", "mirror/of/this"]);
+    check("export");
+    desk.done(&["import", "mirror/of/this", "--state", "imported", "--root", "channels/trust/1.root.json"]);
+    check("import");
+    fs::remove_file(desk.path(".tidegate/publication")).unwrap();
+    desk.done(&["recover", "--from", "mirror/of/this", "--root", "channels/trust/1.root.json"]);
+    check("recover");
+    drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+}
+
+#[test]
+fn root_follows_no_link_of_the_folders_owner() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    let away = tempfile::tempdir().unwrap();
+    let target = away.path().join("target");
+    fs::write(&target, "of root").unwrap();
+    let plant = |to: &Path, link: &str| {
+        symlink(to, desk.path(link)).unwrap();
+        std::os::unix::fs::lchown(desk.path(link), Some(OTHER), Some(OTHER)).unwrap();
+    };
+    // In the place of a folder, of a file that is written, and of one that is locked.
+    plant(away.path(), "new");
+    let told = desk.run(&["key", "generate", "--out", "new/key.pem", "--no-encrypt"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("the link `new` belongs to user 65534"), "{told}");
+    plant(&target, ".tidegate/lock");
+    let told = desk.run(&["serve", "--first", "--promote", "on", "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("cannot lock `.tidegate/lock`"), "{told}");
+    fs::remove_file(desk.path(".tidegate/lock")).unwrap();
+    plant(&target, ".tidegate/version");
+    fs::create_dir(desk.path(".tidegate/segments")).unwrap();
+    chown(desk.path(".tidegate/segments"), Some(OTHER), Some(OTHER)).unwrap();
+    plant(&target, ".tidegate/segments/last");
+    drop(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
+    assert!(!desk.path(".tidegate/version").is_symlink());
+    // A link into another folder of its owner leads nowhere that its owner could not write.
+    fs::create_dir(desk.path("own")).unwrap();
+    chown(desk.path("own"), Some(OTHER), Some(OTHER)).unwrap();
+    plant(&desk.path("own"), "linked");
+    desk.done(&["key", "generate", "--out", "linked/key.pem", "--no-encrypt"]);
+    assert_eq!(of_others(&desk.path("."), OTHER), Vec::<PathBuf>::new());
+    assert_eq!(all(away.path()), [away.path(), &target]);
+    assert_eq!(fs::read_to_string(&target).unwrap(), "of root");
+    assert_eq!(of_others(away.path(), 0), Vec::<PathBuf>::new());
+}
