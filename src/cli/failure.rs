@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Output;
 use super::clean::Clean;
 use crate::domain::suggest::suggest;
+use crate::store::plain::Denied;
 use crate::words::with_flags;
 
 /// An error with a hint.
@@ -102,11 +103,17 @@ impl Body {
     fn of(error: &anyhow::Error) -> Self {
         let mut hints = Vec::new();
         let mut causes: Vec<String> = Vec::new();
+        let mut denied: Option<&Denied> = None;
         for cause in error.chain() {
             if let Some(hinted) = cause.downcast_ref::<Hinted>() {
                 hints.extend(hinted.hint.split("\nhint: ").map(str::to_owned));
             }
+            denied = denied.or_else(|| Denied::of(cause));
             causes.push(cause.to_string());
+        }
+        // Restoring what only cannot be read would lead back here.
+        if let Some(denied) = denied {
+            hints = vec![format!("run {} as root, then try again", denied.remedy())];
         }
         // Some wrappers repeat the message of their source. Show it once.
         causes.dedup();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::command;
 use super::terminal::Terminal;
+pub use crate::store::plain::quoted;
 
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
@@ -29,13 +30,6 @@ pub struct ManArgs {
 #[derive(Debug, Serialize)]
 struct Pages<'a> {
     folder: &'a Path,
-}
-
-/// Returns a path as a shell takes it.
-pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._~+-".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 pub fn completions(args: &CompletionsArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {

@@ -23,6 +23,7 @@ use self::git::{WorkTree, work_tree};
 use self::listing::{Listing, Wanted};
 use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
+use super::plain::explained;
 use super::port::{
     CatalogStore, CommitError, Each, Exclusive, History, HistoryError, ReadError, Revision, Snapshot, Watch,
     roles_first,
@@ -238,11 +239,14 @@ fn write_together<'a>(
 }
 
 fn unreadable_folder(path: &Path, source: io::Error) -> ReadError {
-    ReadError::Failed { what: format!("the catalog folder `{}`", path.display()), source }
+    ReadError::Failed {
+        what: format!("the catalog folder `{}`", path.display()),
+        source: explained(path, source),
+    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> ReadError {
-    ReadError::Failed { what: format!("`{}`", path.display()), source }
+    ReadError::Failed { what: format!("`{}`", path.display()), source: explained(path, source) }
 }
 
 fn changing(path: &Path) -> ReadError {

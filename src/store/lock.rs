@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::durable::{self, Mode};
+use super::plain::explained;
 use super::port::{CommitError, Exclusive, StateError};
 
 /// How many times a writer tries to take a lock, with [`PAUSE`] in between: 10 s in all. A commit takes
@@ -32,7 +33,7 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
     durable::create_folder(folder, Mode::Private)?;
     let path = folder.join("lock");
     let failed = |source| StateError::Failed(Box::new(LockError { path: path.clone(), source }));
-    let mut file = durable::open_or_create(&path).map_err(failed)?;
+    let mut file = durable::open_or_create(&path).map_err(|error| failed(explained(&path, error)))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -58,7 +59,7 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
 /// lock file appears among the user's files.
 pub(super) fn catalog(folder: &Path) -> Result<Exclusive, CommitError> {
     let failed = |source| CommitError::Failed(Arc::new(LockError { path: folder.to_owned(), source }));
-    let file = File::open(folder).map_err(failed)?;
+    let file = File::open(folder).map_err(|error| failed(explained(folder, error)))?;
     for _ in 0..TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(Exclusive::new(file)),

@@ -4,8 +4,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
@@ -29,7 +29,78 @@ fn regular(file: File) -> io::Result<File> {
 
 /// Opens a file without waiting: without this flag, opening a pipe waits for a writer.
 fn at_once(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+    let opened = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+    opened.map_err(|error| explained(path, error))
+}
+
+/// The mode bits of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// A file or folder that this process may not read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "permission denied: `{}` belongs to user {owner} and has mode {mode:04o}, and this process is user {user}: {}",
+    path.display(),
+    self.remedy()
+)]
+pub struct Denied {
+    path: PathBuf,
+    is_folder: bool,
+    owner: u32,
+    mode: u32,
+    user: u32,
+}
+
+impl Denied {
+    /// Finds out what this process may not read: the file, or the last folder on the way that it can see.
+    pub fn reading(path: &Path, error: &io::Error) -> Option<Self> {
+        if error.kind() != io::ErrorKind::PermissionDenied || Self::of(error).is_some() {
+            return None;
+        }
+        let (at, about) = path.ancestors().find_map(|at| Some((at, fs::metadata(at).ok()?)))?;
+        let is_link = fs::symlink_metadata(at).is_ok_and(|about| about.is_symlink());
+        let target = if is_link { at.canonicalize().ok() } else { None };
+        Some(Self {
+            path: target.unwrap_or_else(|| at.to_owned()),
+            is_folder: about.is_dir(),
+            owner: about.uid(),
+            mode: about.mode() & 0o7777,
+            user: rustix::process::geteuid().as_raw(),
+        })
+    }
+
+    /// The command that lets this process read it.
+    pub fn remedy(&self) -> String {
+        let Self { path, is_folder, owner, mode, user } = self;
+        let path = quoted(path);
+        if owner == user {
+            return format!("`chmod u+rwX {path}`");
+        }
+        // What is in a private folder is private to the same user. `-h` follows no link, which somebody could
+        // put in the place of the file before root runs the command.
+        let all = if *is_folder && mode & OTHERS == 0 { "R" } else { "" };
+        format!("`chown -h{all} {user} {path}`")
+    }
+
+    /// Finds it in an error.
+    pub fn of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+    }
+}
+
+/// Returns a path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._~+-".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Adds to an error who owns what this process may not read.
+pub(super) fn explained(path: &Path, error: io::Error) -> io::Error {
+    match Denied::reading(path, &error) {
+        Some(denied) => io::Error::new(io::ErrorKind::PermissionDenied, denied),
+        None => error,
+    }
 }
 
 /// Reads a whole regular file.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::durable::{self, Mode, Step, WriteError, present};
 use super::lock;
-use super::plain;
+use super::plain::{self, explained};
 use super::port::{Blob, Exclusive, HeldKey, Pack, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
@@ -139,7 +139,7 @@ impl StateFolder {
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> StateError {
-    move |source| StateError::Read { what: format!("`{}`", path.display()), source }
+    move |source| StateError::Read { what: format!("`{}`", path.display()), source: explained(path, source) }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -200,3 +200,28 @@ fn root_follows_no_link_of_the_folders_owner() {
     assert_eq!(fs::read_to_string(&target).unwrap(), "of root");
     assert_eq!(of_others(away.path(), 0), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn a_server_that_may_not_read_a_file_names_its_owner_and_the_way_out() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    drop(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
+    for path in [".tidegate/publication", ".tidegate/keys/online.pem", ".tidegate/lock"] {
+        let path_of = desk.path(path);
+        let before = fs::metadata(&path_of).unwrap();
+        chown(&path_of, Some(0), Some(0)).unwrap();
+        fs::set_permissions(&path_of, Permissions::from_mode(0o600)).unwrap();
+        let arguments = ["serve", "--promote", "on", "--listen", "127.0.0.1:0"];
+        let said = told(&arguments, &by_another(&desk, &arguments).output().unwrap());
+        assert!(said.contains("\nexit 1\n"), "{said}");
+        assert!(said.contains(&format!("`{path}` belongs to user 0 and has mode 0600")), "{said}");
+        assert!(said.contains(&format!("hint: run `chown -h 65534 {path}` as root")), "{said}");
+        assert!(!said.contains("recover"), "{said}");
+        // As the hint says.
+        chown(&path_of, Some(OTHER), None).unwrap();
+        drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+        fs::set_permissions(&path_of, before.permissions()).unwrap();
+    }
+}

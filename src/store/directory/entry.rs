@@ -5,6 +5,8 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
+use crate::store::plain::Denied;
+
 /// How many levels below the catalog folder are searched. Catalog files are one level down; deeper ones are
 /// found only to be reported. The limit also breaks cycles of links.
 pub(super) const DEPTH: u8 = 2;
@@ -36,35 +38,32 @@ impl Unusable {
         Self::new("this is a folder, but must be a file", "remove it, or put the file in its place");
     pub const NOT_A_FILE: Self =
         Self::new("this is not a regular file", "remove it, or put a regular file in its place");
-    const NO_FOLDER: Self = Self::new("this process has no permission to read the folder", PERMIT_FOLDER);
-    const NO_ACCESS: Self = Self::new("this process has no access to its folder", PERMIT_FOLDER);
 
     const fn new(why: &'static str, hint: &'static str) -> Self {
         Self { why: Cow::Borrowed(why), hint }
     }
 
     /// A folder that cannot be read.
-    pub fn folder(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::NO_FOLDER,
-            _ => Self {
-                why: format!("this process cannot read the folder: {error}").into(),
-                hint: PERMIT_FOLDER,
-            },
-        }
+    pub fn folder(path: &Path, error: &io::Error) -> Self {
+        Self::failed("this process cannot read the folder", path, error)
     }
 
     /// The payload folder, if it cannot be read.
-    pub fn payloads(error: &io::Error) -> Self {
-        Self { why: format!("the payload folder cannot be read: {error}").into(), hint: PERMIT_FOLDER }
+    pub fn payloads(path: &Path, error: &io::Error) -> Self {
+        Self::failed("the payload folder cannot be read", path, error)
     }
 
     /// A file or folder that cannot be examined.
-    pub fn entry(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::NO_ACCESS,
-            _ => Self { why: format!("this process cannot examine it: {error}").into(), hint: PERMIT_FOLDER },
-        }
+    pub fn entry(path: &Path, error: &io::Error) -> Self {
+        Self::failed("this process cannot examine it", path, error)
+    }
+
+    fn failed(what: &str, path: &Path, error: &io::Error) -> Self {
+        let why = match Denied::reading(path, error) {
+            Some(denied) => format!("{what}: {denied}"),
+            None => format!("{what}: {error}"),
+        };
+        Self { why: why.into(), hint: PERMIT_FOLDER }
     }
 }
 

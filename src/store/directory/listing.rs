@@ -171,7 +171,7 @@ impl Listing {
 
     pub fn no_payloads(&mut self, payloads: &Path, error: &io::Error) {
         let key = format!("payloads:/{EVERY}/release.json");
-        self.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(error)));
+        self.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(payloads, error)));
     }
 
     /// A fingerprint of the listed files: it changes with the name or stamp of any.
@@ -236,7 +236,10 @@ impl Listing {
                 let kind = if is_role_of_a_line(&key) { Kind::Trust } else { Kind::Catalog };
                 return self.add(key, path, kind, Err(why));
             }
-            Err(Outside::Io(e)) => return self.unreadable(key, path, is_folder, Unusable::entry(&e)),
+            Err(Outside::Io(e)) => {
+                let why = Unusable::entry(&path, &e);
+                return self.unreadable(key, path, is_folder, why);
+            }
         };
         if metadata.is_dir() {
             if is_for_a_file(&key) {
@@ -246,7 +249,8 @@ impl Listing {
                 match self.folder(root, &path, &key, depth + 1) {
                     // The folder was removed after it was listed, which the second listing will show.
                     Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                        self.unreadable(key, path, true, Unusable::folder(&e));
+                        let why = Unusable::folder(&path, &e);
+                        self.unreadable(key, path, true, why);
                     }
                     _ if is_link => {}
                     _ => self.folders.push(path),
@@ -285,7 +289,7 @@ impl Listing {
             Ok(_) => Err(Unusable::NOT_A_FILE),
             // The file does not exist, or the entry is not a folder.
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return,
-            Err(e) => Err(Unusable::entry(&e)),
+            Err(e) => Err(Unusable::entry(&path, &e)),
         };
         if let Some(name) = name.to_str() {
             self.add(format!("payloads:/{name}/release.json"), path, Kind::Manifest, stamp);
