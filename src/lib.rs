@@ -32,8 +32,8 @@
 //! | [`clock`] | the time | domain |
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, words, signing, publish, clock, `store::port` |
 //! | [`http`] | what clients see | domain, words, formats, console, publish, clock, `store::port`, `promoter::status` |
-//! | [`tls`] | which certificate authorities outgoing connections trust | `store::plain` |
-//! | [`cluster`] | the cluster's side: verify, decide, download, apply; its own page | domain, words, formats, console, signing, clock, tls, `store::durable`, `store::plain`, `store::secret` |
+//! | [`remote`] | other servers: their addresses, proxies and certificates, and how they are asked | `store::plain` |
+//! | [`cluster`] | the cluster's side: verify, decide, download, apply; its own page | domain, words, formats, console, signing, clock, remote, `store::durable`, `store::plain`, `store::secret` |
 //! | `cli` | the commands; used only by `main` | all |
 //!
 //! `tests/architecture` lists these dependencies as data, and checks every path in `src/` against them.
@@ -108,7 +108,7 @@ pub mod promoter;
 pub mod publish;
 
 pub mod http;
-pub mod tls;
+pub mod remote;
 
 #[cfg(feature = "client")]
 pub mod cluster;

@@ -14,7 +14,7 @@ use super::author::Author;
 use super::failure::{Hint, refuse};
 use super::table::{counted, pairs};
 use super::terminal::Terminal;
-use super::verify::source::{Source, own_root};
+use super::verify::source::{Origin, Source, own_root};
 use super::workspace::Workspace;
 use crate::domain::channel::LineName;
 use crate::domain::{Time, rfc3339};
@@ -50,7 +50,7 @@ Examples:
 pub struct Args {
     /// The published service: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
     #[arg(long, value_name = "DIR|URL", required_unless_present_any = ["trust", "anew"])]
-    from: Option<String>,
+    from: Option<Origin>,
     /// Put back the catalog's `trust/`; without `--from`, from this server's last publication
     #[arg(long)]
     trust: bool,
@@ -144,7 +144,7 @@ enum Taken {
 fn restore_lines(
     mut own: Publication,
     seen: &Publication,
-    from: &str,
+    from: &Origin,
     state: &dyn StateStore,
 ) -> anyhow::Result<Vec<LineName>> {
     let lines = own.restore_lost(seen);
@@ -163,7 +163,7 @@ fn restore_lines(
 }
 
 /// Compares what was last published here with what is published.
-fn compare(own: &Publication, seen: &Publication, replaced: bool, from: &str) -> anyhow::Result<Taken> {
+fn compare(own: &Publication, seen: &Publication, replaced: bool, from: &Origin) -> anyhow::Result<Taken> {
     if replaced || seen.root().signed().version < own.root().signed().version {
         return Err(refuse(
             format!(
@@ -229,8 +229,8 @@ pub fn offers(channels: usize, releases: usize) -> String {
 }
 
 /// Reads and verifies what is published at `from`, which may have expired while no server renewed it.
-pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
-    let source = Source::parse(from, ca)?;
+pub fn seen(from: &Origin, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
+    let source = Source::of(from, ca)?;
     source.check_place(from)?;
     let at = made(&source)?.map_or(now, |made| made.min(now));
     let seen = restore(root, at, &source).with_context(|| format!("cannot recover from `{from}`"))?;

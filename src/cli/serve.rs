@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use self::supervisor::Supervisor;
 use self::witness::{Asked, Witness};
 use super::failure::{Hint, hinted, refuse};
+use super::verify::source::Origin;
 use super::workspace::{Workspace, work_tree};
 use super::{Globals, demo, import, keyfile, logging, signals};
 use crate::clock::{SharedClock, SystemClock};
@@ -97,7 +98,7 @@ pub struct Args {
     mirror: bool,
     /// Before publishing anything, compare with what is published there, and do not start if that is newer
     #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS")]
-    witness: Option<String>,
+    witness: Option<Origin>,
     /// Check the witness's certificate against the roots in this PEM file instead of the machine's
     #[arg(long, value_name = "FILE", requires = "witness")]
     ca: Option<PathBuf>,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use self::payloads::Payloads;
-use self::source::{Source, own_root, parse_root};
+use self::source::{Origin, Source, own_root, parse_root};
 use super::ceremony::keys_of;
 use super::failure::{hinted, refuse};
 use super::table::{Table, pairs};
@@ -43,7 +43,7 @@ pub struct Args {
     /// A folder that has `metadata/` and `targets/`, or that `tidegate export` wrote, or a server:
     /// `https://HOST[:PORT]` or `http://…`
     #[arg(long, value_name = "DIR|URL")]
-    from: Option<String>,
+    from: Option<Origin>,
     /// The trusted root; by default the catalog's first root, or without a catalog the repository's own
     #[arg(long, value_name = "FILE", requires = "from")]
     root: Option<PathBuf>,
@@ -167,13 +167,13 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
 }
 
 fn elsewhere(
-    from: &str,
+    from: &Origin,
     args: &Args,
     workspace: &Workspace,
     now: Time,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let source = Source::parse(from, args.ca.as_deref())?;
+    let source = Source::of(from, args.ca.as_deref())?;
     source.check_place(from)?;
     let root = trusted(args, &source, workspace, terminal)?;
     let invalid = |error: anyhow::Error| match error.downcast_ref() {

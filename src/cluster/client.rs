@@ -209,6 +209,6 @@ impl Fetch for Nothing {
             return Ok(Reply::NotFound);
         }
         let detail = "it is needed, but was not verified before".to_owned();
-        Err(Refusal::Unreachable { url: ask.path.to_owned(), detail })
+        Err(Refusal::Unreachable { place: format!("`{}`", ask.path), detail })
     }
 }

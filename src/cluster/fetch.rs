@@ -125,5 +125,5 @@ pub fn broken(path: &str, error: &io::Error) -> Refusal {
     if error.kind() == io::ErrorKind::TimedOut {
         return Refusal::TooSlow { path: path.to_owned(), detail };
     }
-    Refusal::Unreachable { url: path.to_owned(), detail }
+    Refusal::Unreachable { place: format!("`{path}`"), detail }
 }

@@ -19,6 +19,7 @@ use crate::domain::Time;
 use crate::domain::channel::ChannelName;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
+use crate::remote::Address;
 use crate::store::durable::{self, Mode};
 use crate::store::plain;
 
@@ -46,7 +47,7 @@ pub struct Config {
     pub format: u32,
     /// The address of the update server or of a mirror
     #[arg(long, value_name = "URL")]
-    pub server: String,
+    pub server: Address,
     /// The channel to follow: its name or an alias, in upper or lower case
     #[arg(long, value_name = "CHANNEL", value_parser = ChannelName::parse_any_case)]
     pub channel: ChannelName,
@@ -348,7 +349,7 @@ mod tests {
         let folder = Folder::new(state.path(), "c");
         let config = Config {
             format: 1,
-            server: "http://127.0.0.1:1".to_owned(),
+            server: "http://127.0.0.1:1".parse().unwrap(),
             channel: "1.8-production".parse().unwrap(),
             current: "true".to_owned(),
             apply: None,

@@ -6,24 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ureq::http::{HeaderMap, Response, Uri};
-
 use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic, unpack};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::clock::pace::Paced;
-use crate::tls;
-
-const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
+use crate::remote::{
+    self, Address, Client, Fault, FaultKind, Get, HeaderMap, LONGEST_HEAD, SetupError, USER_AGENT,
+};
 
 /// How many bytes of an error's body are read, so that the connection can be reused.
 const LONGEST_REFUSAL: u64 = 8 * 1024;
 
 /// A server, reached over HTTP.
 pub struct Server {
-    agent: ureq::Agent,
-    /// The server's address, without a trailing slash.
-    base: String,
+    client: Client,
     pace: Pace,
     clock: SharedClock,
     traffic: Traffic,
@@ -40,22 +36,16 @@ impl Server {
     /// system's.
     ///
     /// # Errors
-    /// When the address is invalid, or there are no certificates for `https`.
-    pub fn new(address: &str, ca: Option<&Path>, pace: Pace, clock: SharedClock) -> Result<Self, Refusal> {
-        let base = address.trim_end_matches('/');
-        let bad = || Refusal::Address(address.to_owned());
-        let uri: Uri = base.parse().map_err(|_| bad())?;
-        let https = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(bad()),
-        };
-        if uri.host().is_none_or(str::is_empty) || uri.query().is_some() || base.contains('#') {
-            return Err(bad());
-        }
-        let agent = agent(https, ca, &pace)?;
+    /// When there are no certificates for `https`, or the proxy's address cannot be understood.
+    pub fn new(
+        address: &Address,
+        ca: Option<&Path>,
+        pace: Pace,
+        clock: SharedClock,
+    ) -> Result<Self, SetupError> {
+        let client = Client::new(address.clone(), ca, pace.wait)?;
         let (traffic, stop) = (Traffic::default(), Stop::default());
-        Ok(Self { agent, base: base.to_owned(), pace, clock, traffic, stop, deadline: None })
+        Ok(Self { client, pace, clock, traffic, stop, deadline: None })
     }
 
     /// Sets the flag that ends all transfers.
@@ -76,97 +66,73 @@ impl Server {
     }
 }
 
-/// Makes the HTTP agent. All connection settings are here.
-fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Refusal> {
-    let mut config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        // A redirect could lead to another host or to an unencrypted connection, and no server needs one.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(USER_AGENT)
-        .max_response_header_size(16 * 1024)
-        .timeout_connect(Some(pace.wait))
-        .timeout_recv_response(Some(pace.wait))
-        .timeout_per_read(Some(pace.wait));
-    if https {
-        config = config.tls_config(tls::config(ca).map_err(Refusal::Tls)?).https_only(true);
-    }
-    Ok(config.build().new_agent())
-}
-
 impl Fetch for Server {
     fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal> {
-        let url = format!("{}/{}", self.base, encoded(ask.path));
+        let place = self.client.place(ask.path);
         if self.stop.load(Ordering::SeqCst) {
             return Err(Refusal::Stopped { what: format!("the request for `{}`", ask.path) });
         }
         let left = self.deadline.map(|deadline| deadline.saturating_sub(self.clock.monotonic()));
         if left.is_some_and(|left| left.is_zero()) {
             let detail = "the server has taken too long for what came before".to_owned();
-            return Err(Refusal::TooSlow { path: url, detail });
+            return Err(Refusal::TooSlow { path: self.client.url(ask.path), detail });
         }
-        let whole = (!ask.patient).then_some(self.pace.whole);
-        let whole = left.into_iter().chain(whole).min();
-        let mut request = self.agent.get(&url).config().timeout_global(whole).build();
-        let mut sent = sent(&url);
-        if let Some(tag) = ask.held {
-            request = request.header("if-none-match", tag);
-            sent += header("if-none-match", tag);
-        }
+        let mut headers = Vec::new();
+        headers.extend(ask.held.map(|tag| ("if-none-match", tag.to_owned())));
         if let Some((from, tag)) = ask.from {
-            let range = format!("bytes={from}-");
-            sent += header("range", &range) + header("if-range", tag);
-            request = request.header("range", range).header("if-range", tag);
+            headers.extend([("range", format!("bytes={from}-")), ("if-range", tag.to_owned())]);
         }
-        if ask.unpacked.is_some() {
-            request = request.header("accept-encoding", "gzip");
-            sent += header("accept-encoding", "gzip");
-        }
-        self.traffic.request(sent);
-        let response = request.call().map_err(|error| failed(&url, &error))?;
-        self.traffic.add(received(&response));
-        let status = response.status().as_u16();
-        let encoding = text(response.headers(), "content-encoding");
-        let encoding = encoding.filter(|encoding| matches!(status, 200 | 206) && encoding != "identity");
-        let is_packed = encoding.as_deref() == Some("gzip") && ask.unpacked.is_some();
+        headers.extend(ask.unpacked.map(|_| ("accept-encoding", "gzip".to_owned())));
+        let whole = left.into_iter().chain((!ask.patient).then_some(self.pace.whole)).min();
+        self.traffic.request(sent(self.client.server(), ask.path, &headers));
+        let response = self.client.get(Get { path: ask.path, headers, whole });
+        let remote::Reply { status, headers, body } =
+            response.map_err(|fault| failed(self.client.url(ask.path), place.clone(), &fault))?;
+        self.traffic.add(received(status, &headers));
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let encoding = Some(text("content-encoding"))
+            .filter(|one| matches!(status, 200 | 206) && !["", "identity"].contains(one));
+        let is_packed = encoding == Some("gzip") && ask.unpacked.is_some();
         if encoding.is_some() && !is_packed {
-            return Err(Refusal::Compressed { path: url });
+            return Err(Refusal::Compressed { path: self.client.url(ask.path) });
         }
-        let body = |response: Response<ureq::Body>| -> Box<dyn Read + Send> {
-            let (reader, Pace { window, least, .. }) = (response.into_body().into_reader(), self.pace);
-            let paced = Paced::new(reader, Arc::clone(&self.clock), window, least);
-            Box::new(Body { paced, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) })
-        };
+        // What is at a path of documents is a document, or the page of a web server that has none.
+        if status == 200 && ask.path.ends_with(".json") && text("content-type").starts_with("text/html") {
+            return Err(Refusal::Page { place });
+        }
+        let range = text("content-range").to_owned();
+        let paced = Paced::new(body, Arc::clone(&self.clock), self.pace.window, self.pace.least);
+        let body = Body { paced, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) };
+        let found = |from, body| Ok(Reply::Found(Found { from, body }));
         match (status, ask.unpacked.filter(|_| is_packed)) {
-            (200, Some(size)) => Ok(Reply::Found(Found { from: 0, body: unpack(body(response), size) })),
-            (200, None) => Ok(Reply::Found(Found { from: 0, body: body(response) })),
+            (200, Some(size)) => found(0, unpack(body, size)),
+            (200, None) => found(0, Box::new(body)),
             (206, _) if let Some((from, _)) = ask.from => {
-                let range = text(response.headers(), "content-range").unwrap_or_default();
                 // A part other than the requested one would be written to the wrong place.
                 if !range.starts_with(&format!("bytes {from}-")) {
                     return Err(Refusal::Unreachable {
-                        url,
+                        place,
                         detail: format!("it sent the wrong range, `{range}`"),
                     });
                 }
-                Ok(Reply::Found(Found { from, body: body(response) }))
+                found(from, Box::new(body))
             }
             (304, _) if ask.held.is_some() => Ok(Reply::NotModified),
             (404 | 410, _) => {
                 // The content does not matter, but reading it lets the next request reuse the connection.
-                let _ = io::copy(&mut body(response).take(LONGEST_REFUSAL), &mut io::sink());
+                let _ = io::copy(&mut body.take(LONGEST_REFUSAL), &mut io::sink());
                 Ok(Reply::NotFound)
             }
-            (304, _) => Err(Refusal::Status { url, status }),
-            (300..=399, _) => Err(Refusal::Redirected { url, status }),
-            _ => Err(Refusal::Status { url, status }),
+            (304, _) => Err(Refusal::Status { place, status }),
+            (300..=399, _) => Err(Refusal::Redirected { place, status }),
+            _ => Err(Refusal::Status { place, status }),
         }
     }
 }
 
 /// A body that is counted, and ends when the process must.
 struct Body {
-    paced: Paced<ureq::BodyReader<'static>>,
+    paced: Paced<remote::Body>,
     traffic: Traffic,
     stop: Stop,
 }
@@ -176,41 +142,19 @@ impl Read for Body {
         if self.stop.load(Ordering::SeqCst) {
             return Err(io::Error::other("the transfer was stopped"));
         }
-        let count = self.paced.read(buffer).map_err(slow)?;
+        let count = self.paced.read(buffer)?;
         self.traffic.add(count as u64);
         Ok(count)
     }
 }
 
-/// Turns a timeout of ureq into an I/O error of the kind `TimedOut`.
-fn slow(error: io::Error) -> io::Error {
-    let timeout = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<ureq::Error>())
-        .is_some_and(|inner| matches!(inner, ureq::Error::Timeout(_)));
-    if timeout { io::Error::new(io::ErrorKind::TimedOut, error.to_string()) } else { error }
-}
-
-fn failed(url: &str, error: &ureq::Error) -> Refusal {
-    match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            Refusal::Unreachable { url: url.to_owned(), detail: error.to_string() }
-        }
-        ureq::Error::Timeout(_) => Refusal::TooSlow { path: url.to_owned(), detail: error.to_string() },
-        ureq::Error::LargeResponseHeader(_, limit) => {
-            Refusal::TooLarge { path: url.to_owned(), limit: *limit as u64 }
-        }
-        _ => Refusal::Unreachable { url: url.to_owned(), detail: error.to_string() },
+fn failed(url: String, place: String, fault: &Fault) -> Refusal {
+    let detail = fault.to_string();
+    match fault.kind {
+        FaultKind::Slow => Refusal::TooSlow { path: url, detail },
+        FaultKind::Large => Refusal::TooLarge { path: url, limit: LONGEST_HEAD },
+        _ => Refusal::Unreachable { place, detail },
     }
-}
-
-/// A path as part of a URL. Only the `+` in names needs escaping, since some servers read it as a space.
-fn encoded(path: &str) -> String {
-    path.replace('+', "%2B")
-}
-
-fn text(head: &HeaderMap, name: &str) -> Option<String> {
-    Some(head.get(name)?.to_str().ok()?.to_owned())
 }
 
 /// The length of a header line.
@@ -218,20 +162,21 @@ fn header(name: &str, value: &str) -> u64 {
     (name.len() + value.len() + ": \r\n".len()) as u64
 }
 
-/// The length of a request head as ureq writes it, without conditional and range headers.
-fn sent(url: &str) -> u64 {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    ("GET / HTTP/1.1\r\n\r\n".len() + path.len()) as u64
-        + header("host", host)
-        + header("user-agent", USER_AGENT)
-        + header("accept", "*/*")
+/// The length of a request's head.
+fn sent(server: &Address, path: &str, headers: &[(&'static str, String)]) -> u64 {
+    let server = server.to_string();
+    let rest = server.split_once("://").map_or(server.as_str(), |(_, rest)| rest);
+    let (host, base) = rest.split_once('/').unwrap_or((rest, ""));
+    let own = [("host", host), ("user-agent", USER_AGENT), ("accept", "*/*")];
+    let asked = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let all: u64 = own.into_iter().chain(asked).map(|(name, value)| header(name, value)).sum();
+    let slash = usize::from(!base.is_empty());
+    ("GET / HTTP/1.1\r\n\r\n".len() + base.len() + slash + path.len()) as u64 + all
 }
 
-/// The length of a reply head.
-fn received(response: &Response<ureq::Body>) -> u64 {
-    let status = response.status();
-    let line = format!("HTTP/1.1 {} {}\r\n\r\n", status.as_u16(), status.canonical_reason().unwrap_or("-"));
-    let head = response.headers().iter();
-    head.map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum::<u64>() + line.len() as u64
+/// The length of a reply's head.
+fn received(status: u16, headers: &HeaderMap) -> u64 {
+    let reason = remote::reason(status);
+    let line = format!("HTTP/1.1 {status} {reason}\r\n\r\n").len() as u64;
+    headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum::<u64>() + line
 }

@@ -78,7 +78,8 @@ pub fn client(
     stop: &Stop,
     deadline: Option<Duration>,
 ) -> Result<(Arc<Server>, Client), Refusal> {
-    let server = Server::new(&config.server, config.ca.as_deref(), Pace::default(), Arc::clone(clock))?;
+    let server = Server::new(&config.server, config.ca.as_deref(), Pace::default(), Arc::clone(clock))
+        .map_err(Refusal::Client)?;
     let server = Arc::new(server.until(stop).by(deadline));
     let options = Options { demo: config.demo, stale_ok: Span::of_seconds(config.stale_ok).0 };
     let fetch = Arc::clone(&server) as _;

@@ -33,7 +33,7 @@ pub fn first(checked: &Checked) -> Option<ChannelName> {
 
 /// The addresses at which the server says more than the signed documents.
 pub fn ask(Checked { channel, current, .. }: &Checked, config: &Config) -> words::Ask {
-    let server = config.server.trim_end_matches('/').to_owned();
+    let server = config.server.to_string();
     words::Ask { update: format!("{server}/v1/channels/{channel}/update?version={current}"), server }
 }
 

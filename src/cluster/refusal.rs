@@ -8,28 +8,31 @@ use crate::domain::channel::ChannelName;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
+use crate::remote::SetupError;
 use crate::signing::verify::Violation;
 use crate::store::durable::WriteError;
-use crate::tls::TlsError;
 
 /// A refusal. It leaves the trusted state unchanged.
 ///
 /// [`kind`](Self::kind) is its stable name in logs, in `failureStatus.type` and in tests.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("`{0}` is not the address of a server; write `http://HOST:PORT` or `https://HOST`")]
-    Address(String),
-    #[error("{}; {}", chain(.0), .0.hint())]
-    Tls(TlsError),
+    #[error("{}", chain(.0))]
+    Client(SetupError),
     /// The `--current` command failed.
     #[error("the version that the cluster runs is unknown: {0}")]
     Current(String),
-    #[error("`{url}` cannot be reached: {detail}")]
-    Unreachable { url: String, detail: String },
-    #[error("`{url}` answered with status {status}")]
-    Status { url: String, status: u16 },
-    #[error("`{url}` redirects elsewhere, with status {status}")]
-    Redirected { url: String, status: u16 },
+    /// The place is quoted, and names a proxy.
+    #[error("{place} cannot be reached: {detail}")]
+    Unreachable { place: String, detail: String },
+    #[error("{place} answered with status {status}{}", absent(*.status))]
+    Status { place: String, status: u16 },
+    #[error(
+        "{place} is a web page (HTML); for files that do not exist, a web server must answer with status 404"
+    )]
+    Page { place: String },
+    #[error("{place} redirects elsewhere, with status {status}")]
+    Redirected { place: String, status: u16 },
     #[error("`{path}` is larger than {limit} bytes")]
     TooLarge { path: String, limit: u64 },
     #[error("`{path}` is too slow: {detail}")]
@@ -99,10 +102,11 @@ impl Refusal {
     /// The stable name of this kind of refusal.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Address(_) | Self::Tls(_) => "Server",
+            Self::Client(_) => "Server",
             Self::Current(_) => "CurrentUnknown",
             Self::Unreachable { .. } => "Unreachable",
             Self::Status { .. } => "BadStatus",
+            Self::Page { .. } => "Unreadable",
             Self::Redirected { .. } => "Redirected",
             Self::TooLarge { .. } => "TooLarge",
             Self::TooSlow { .. } => "TooSlow",
@@ -208,6 +212,15 @@ const LONGEST: usize = 500;
 
 /// An error with its causes, on one line. It may quote unverified text, so anything but printable ASCII is
 /// replaced by `?`.
+/// What a web server does wrong that refuses what it does not have.
+const fn absent(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "; for files that do not exist, a web server must answer with status 404",
+        407 => "; the proxy wants a user and a password: `http://USER:PASSWORD@HOST:PORT`",
+        _ => "",
+    }
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     crate::domain::chain(error).chars().map(shown).take(LONGEST).collect()

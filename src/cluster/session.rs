@@ -114,7 +114,7 @@ impl Session {
         let unpacked = listed.map(|listed| listed.length);
         match self.fetch.get(&Ask { path: &asked, unpacked, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
-            Reply::NotModified => Err(Refusal::Status { url: asked, status: 304 }),
+            Reply::NotModified => Err(Refusal::Status { place: format!("`{asked}`"), status: 304 }),
             Reply::Found(mut found) => {
                 let bytes = read_all(path, &mut found.body, limit)?;
                 let (path, found) = (path.to_owned(), bytes.len() as u64);

@@ -204,7 +204,7 @@ mod tests {
     fn config() -> Config {
         Config {
             format: 1,
-            server: "http://127.0.0.1".to_owned(),
+            server: "http://127.0.0.1".parse().unwrap(),
             channel: "1.8-production".parse().unwrap(),
             current: "true".to_owned(),
             apply: Some("true".to_owned()),

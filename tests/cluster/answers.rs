@@ -61,7 +61,8 @@ fn every_version_gets_the_servers_answer_in_every_channel() {
     let desk = desk();
     let clock: SharedClock = Arc::new(SystemClock::new());
     let address = format!("http://{}", desk.server.address);
-    let server = Arc::new(Server::new(&address, None, Pace::default(), Arc::clone(&clock)).unwrap());
+    let server =
+        Arc::new(Server::new(&address.parse().unwrap(), None, Pace::default(), Arc::clone(&clock)).unwrap());
     let root = bytes::Bytes::from(fs::read(desk.path("root.json")).unwrap());
     let options = Options { demo: true, ..Options::default() };
     let memory = desk.path("memory");

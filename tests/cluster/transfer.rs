@@ -154,7 +154,7 @@ fn pace() -> Pace {
 
 fn server(address: &str, pace: Pace) -> Server {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    Server::new(address, None, pace, clock).unwrap()
+    Server::new(&address.parse().unwrap(), None, pace, clock).unwrap()
 }
 
 fn ask(server: &Server) -> Result<Vec<u8>, Refusal> {
@@ -302,7 +302,12 @@ fn a_server_is_told_by_its_certificate() {
     let tls = Tls::start();
     let by = |ca: &str| {
         let clock: SharedClock = Arc::new(SystemClock::new());
-        let server = Server::new(&tls.address, Some(&tls.folder.path().join(ca)), Pace::default(), clock);
+        let server = Server::new(
+            &tls.address.parse().unwrap(),
+            Some(&tls.folder.path().join(ca)),
+            Pace::default(),
+            clock,
+        );
         server.map(|server| ask(&server))
     };
     assert_eq!(by("ca.pem").unwrap().unwrap(), b"{}");

@@ -25,7 +25,7 @@ pub struct Page {
 pub fn config() -> Config {
     Config {
         format: 1,
-        server: "http://127.0.0.1:1".to_owned(),
+        server: "http://127.0.0.1:1".parse().unwrap(),
         channel: "1.8-production".parse().unwrap(),
         current: "echo 1.8.4".to_owned(),
         apply: Some("true".to_owned()),

@@ -20,7 +20,8 @@ const WARM: u64 = 1000;
 /// A cluster that asks at an address, with its state in a folder.
 fn look(place: &Place, state: &str, address: &str) -> (Arc<Server>, Checked) {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let server = Arc::new(Server::new(address, None, Pace::default(), Arc::clone(&clock)).unwrap());
+    let server =
+        Arc::new(Server::new(&address.parse().unwrap(), None, Pace::default(), Arc::clone(&clock)).unwrap());
     let root = std::fs::read(place.path("channels/trust/1.root.json")).unwrap();
     let fetch = Arc::clone(&server) as _;
     let client = Client::new(&place.path(state), root.into(), fetch, clock, Options::default());

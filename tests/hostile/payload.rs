@@ -40,7 +40,7 @@ fn listed(bytes: &[u8]) -> Payload {
 /// Downloads the payload from a site. Gives what is there then: the file, and what came of it so far.
 fn bring(site: &Site, folder: &tempfile::TempDir, pace: Pace) -> (Result<PathBuf, Refusal>, u64) {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let server = Server::new(&site.address, None, pace, clock).unwrap();
+    let server = Server::new(&site.address.parse().unwrap(), None, pace, clock).unwrap();
     let download = Download { fetch: &server, folder: folder.path(), stop: &|| false };
     let result = download.payload(&version(), &listed(&bytes()));
     let part = fs::metadata(folder.path().join(".payload.bin.part")).map_or(0, |part| part.len());
@@ -213,7 +213,7 @@ fn a_payload_that_is_replaced_on_disk_is_refused_just_before_it_is_applied() {
     fs::write(&runs, CURRENT).unwrap();
     let config = Config {
         format: 1,
-        server: site.address.clone(),
+        server: site.address.parse().unwrap(),
         channel: CHANNEL.parse().unwrap(),
         current: format!("cat '{}'", runs.display()),
         apply: Some(format!(

@@ -192,7 +192,7 @@ fn serve(site: &Site, files: Files) {
 /// A client of a site, with the state of a scene.
 fn client(scene: &Scene, site: &Site, pace: Pace) -> Client {
     let clock: SharedClock = Arc::new(SystemClock::new());
-    let server = Arc::new(Server::new(&site.address, None, pace, clock).unwrap());
+    let server = Arc::new(Server::new(&site.address.parse().unwrap(), None, pace, clock).unwrap());
     let root = scene.first["metadata/1.root.json"].clone();
     let (folder, clock) = (scene.folder.path(), Arc::clone(&scene.clock) as _);
     Client::new(folder, root, server, clock, Options::default())

@@ -287,7 +287,7 @@ impl World {
 fn cluster(world: &mut World, root: &std::path::Path, memory: &TempDir) -> Result<(), String> {
     let clock: SharedClock = world.clock.clone();
     let address = format!("http://{}", world.address());
-    let server = Server::new(&address, None, Pace::default(), Arc::clone(&clock)).unwrap();
+    let server = Server::new(&address.parse().unwrap(), None, Pace::default(), Arc::clone(&clock)).unwrap();
     let root = fs::read(root).unwrap().into();
     let client = Client::new(memory.path(), root, Arc::new(server), clock, Options::default());
     // One cluster stays on one channel.

@@ -68,7 +68,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         .with_context(|| format!("the root `{}` is not signed by its own keys", path.display()))?;
     let mut config = config.clone();
     // People copy the address of the repository as well as that of the server.
-    config.server = config.server.trim_end_matches('/').trim_end_matches("/tuf").to_owned();
+    config.server = config.server.without("/tuf");
     if let Some(ca) = &mut config.ca {
         *ca = fs::canonicalize(&*ca).with_context(|| format!("cannot read `{}`", ca.display()))?;
     }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::super::failure::Hint;
 use super::super::operation::refusal;
 use super::super::recover;
-use super::super::verify::source::{is_out_of_reach, own_root};
+use super::super::verify::source::{Origin, is_out_of_reach, own_root};
 use super::super::workspace::{View, Workspace};
 use crate::domain::ahead::is_ahead;
 use crate::domain::{Time, chain, rfc3339};
@@ -22,7 +22,7 @@ use crate::words::clock_reading;
 pub struct Witness {
     /// Compare this machine's clock with what is published there, and do not promote if it must be wrong
     #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS")]
-    witness: Option<String>,
+    witness: Option<Origin>,
     /// Check the witness's certificate against the roots in this PEM file instead of the machine's
     #[arg(long, value_name = "FILE", requires = "witness")]
     ca: Option<PathBuf>,
@@ -88,7 +88,7 @@ impl Witness {
     }
 
     /// When what the witness serves was made.
-    fn made(&self, witness: &str, workspace: &Workspace, now: Time) -> anyhow::Result<Time> {
+    fn made(&self, witness: &Origin, workspace: &Workspace, now: Time) -> anyhow::Result<Time> {
         let root = own_root(None, &workspace.catalog)?;
         let root = root
             .with_context(|| format!("the catalog `{}` has no root", workspace.catalog.display()))

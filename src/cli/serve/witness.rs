@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::super::failure::Hint;
 use super::super::recover;
-use super::super::verify::source::{is_out_of_reach, own_root};
+use super::super::verify::source::{Origin, is_out_of_reach, own_root};
 use super::{Args, Globals, public_keys};
 use crate::clock::SharedClock;
 use crate::domain::{Time, chain};
@@ -41,7 +41,7 @@ pub enum Asked {
 
 /// A place to compare with.
 pub struct Witness {
-    from: String,
+    from: Origin,
     ca: Option<PathBuf>,
     /// The folder of the catalog, with the root to trust.
     folder: PathBuf,

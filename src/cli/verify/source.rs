@@ -1,8 +1,10 @@
 //! Where a repository is read from.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +15,12 @@ use super::super::failure::{Hint, refuse};
 use crate::clock::pace::{LEAST, Paced, WINDOW};
 use crate::clock::{SharedClock, SystemClock};
 use crate::formats::tuf::{Root, Target, names};
+use crate::remote::{Address, Client, Fault, FaultKind, Get, NotAnAddress, SetupError};
 use crate::signing::Signed;
 use crate::signing::verify::{Files, Violation};
 use crate::store::durable::present;
 use crate::store::payloads::digest;
 use crate::store::plain;
-use crate::tls;
 
 /// The maximum size of a root or a timestamp, whose sizes are not listed. Real ones take a few kilobytes.
 const MAX_UNLISTED: u64 = 1024 * 1024;
@@ -34,35 +36,64 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// amount of time in all while it keeps the [minimum speed](LEAST).
 const WAIT: Duration = Duration::from_secs(15);
 
-/// A folder, or a server with the address of its repository.
+/// Where a repository is, as a user names it: a folder, or the address of a server.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    Folder(PathBuf),
+    Server(Address),
+}
+
+impl FromStr for Origin {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let is_server = ["http://", "https://"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+        if is_server { text.parse().map(Self::Server) } else { Ok(Self::Folder(text.into())) }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Server(server) => write!(f, "{server}"),
+        }
+    }
+}
+
+/// What reads a repository.
 pub enum Source {
     /// The folder that the user named, and where in it the repository is.
     Folder(PathBuf, &'static str),
-    Server(Box<ureq::Agent>, String, SharedClock),
+    Server(Box<Client>, SharedClock),
 }
 
 impl Source {
-    /// Parses a folder or an address.
+    /// Makes what reads a folder or asks a server.
     ///
     /// `ca` names a file with the certificate authorities to trust instead of the machine's own.
-    pub fn parse(from: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(if from.starts_with("http://") || from.starts_with("https://") {
-            let base = from.trim_end_matches('/').trim_end_matches("/tuf");
-            Self::Server(Box::new(agent(from, ca)?), format!("{base}/tuf"), Arc::new(SystemClock::new()))
-        } else {
-            let folder = PathBuf::from(from);
-            // In a folder that `tidegate export` wrote, the repository is in `tuf`.
-            let inner = if folder.join("tuf").is_dir() { "tuf" } else { "" };
-            Self::Folder(folder, inner)
+    pub fn of(origin: &Origin, ca: Option<&Path>) -> anyhow::Result<Self> {
+        Ok(match origin {
+            Origin::Server(server) => {
+                let client = Client::new(server.without("/tuf"), ca, WAIT).hint_with(setup_hint)?;
+                Self::Server(Box::new(client), Arc::new(SystemClock::new()))
+            }
+            Origin::Folder(folder) => {
+                // In a folder that `tidegate export` wrote, the repository is in `tuf`.
+                let inner = if folder.join("tuf").is_dir() { "tuf" } else { "" };
+                Self::Folder(folder.clone(), inner)
+            }
         })
     }
 
     /// Refuses a place without a repository: a mistyped name is more likely than tampering.
-    pub fn check_place(&self, from: &str) -> anyhow::Result<()> {
+    pub fn check_place(&self, from: &Origin) -> anyhow::Result<()> {
         if let Self::Folder(folder, _) = self
             && !folder.exists()
         {
-            return Err(refuse(format!("there is no folder `{from}`"), server_instead(from)));
+            return Err(refuse(format!("there is no folder `{from}`"), server_instead(&from.to_string())));
         }
         let first = names::metadata_path("root", 1);
         if self.get(names::TIMESTAMP_PATH, None)?.is_some() || self.get(&first, None)?.is_some() {
@@ -122,8 +153,8 @@ impl Source {
                 let file = file.with_context(|| format!("cannot read `{path}`"))?;
                 Ok(file.map(|file| Box::new(file) as Box<dyn Read>))
             }
-            Self::Server(agent, base, clock) => {
-                let body = download(agent, &format!("{base}/{}", encoded(path)), patient)?;
+            Self::Server(client, clock) => {
+                let body = download(client, &format!("tuf/{path}"), patient)?;
                 // Each read may take a while, so a server could let a few bytes trickle for days.
                 let paced = |body| Paced::new(body, SharedClock::clone(clock), WINDOW, LEAST);
                 Ok(body.map(|body| Box::new(paced(body)) as Box<dyn Read>))
@@ -150,20 +181,18 @@ impl Source {
 
 /// A server's answer that says that it cannot answer now.
 #[derive(Debug, thiserror::Error)]
-#[error("`{url}` answered with status {status}")]
+#[error("{place} answered with status {status}")]
 struct Unavailable {
-    url: String,
+    place: String,
     status: u16,
 }
 
 /// Whether an error only means that a place cannot be reached now, and nothing about what is there.
 pub fn is_out_of_reach(error: &anyhow::Error) -> bool {
-    let is_transport = |error: &ureq::Error| !matches!(error, ureq::Error::BadUri(_));
     error.chain().any(|cause| {
         // An error while a body is read comes as one of input and output.
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref());
-        cause.is::<Unavailable>() || cause.downcast_ref().or(inner).is_some_and(is_transport)
+        cause.is::<Unavailable>() || cause.is::<Fault>() || inner.is_some_and(|inner| inner.is::<Fault>())
     })
 }
 
@@ -215,60 +244,53 @@ pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
         .hint("name an `N.root.json` with `--root FILE`")
 }
 
-/// An HTTP client for a server. `ca` names a file with the certificate authorities to trust instead of the
-/// machine's own.
-fn agent(address: &str, ca: Option<&Path>) -> anyhow::Result<ureq::Agent> {
-    let mut config = ureq::Agent::config_builder()
-        .timeout_connect(Some(WAIT))
-        .timeout_recv_response(Some(WAIT))
-        .timeout_per_read(Some(WAIT))
-        .max_response_header_size(16 * 1024)
-        .http_status_as_error(false)
-        // A redirect could lead to any host of the user's own network, and no server needs one.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
-    if address.starts_with("https://") {
-        config = config.https_only(true).tls_config(tls::config(ca).hint_with(tls::TlsError::hint)?);
+fn setup_hint(error: &SetupError) -> &'static str {
+    match error {
+        SetupError::Tls(error) => error.hint(),
+        SetupError::Proxy { .. } | SetupError::Other(_) => "correct the variable, or remove it",
     }
-    Ok(config.build().new_agent())
 }
 
-fn download(agent: &ureq::Agent, url: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {
+fn download(client: &Client, path: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {
+    let place = client.place(path);
     let whole = (!patient).then_some(TIMEOUT);
-    let request = agent.get(url).config().timeout_global(whole).build();
-    let response = request.call().hint_with(unreachable).with_context(|| format!("cannot fetch `{url}`"))?;
-    match response.status().as_u16() {
-        200 => Ok(Some(Box::new(response.into_body().into_reader()))),
+    let reply = client.get(Get { path, whole, ..Get::default() });
+    let reply = reply.hint_with(unreachable).with_context(|| format!("cannot fetch {place}"))?;
+    let text = |name| reply.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let absent = "a web server must answer with status 404 for files that do not exist";
+    match reply.status {
+        200 if path.ends_with(".json") && text("content-type").starts_with("text/html") => {
+            Err(refuse(format!("{place} is a web page (HTML)"), absent))
+        }
+        200 => Ok(Some(Box::new(reply.body))),
         404 => Ok(None),
+        status @ (401 | 403) => Err(refuse(format!("{place} answered with status {status}"), absent)),
+        407 => Err(refuse(
+            format!("{place} needs a user and a password"),
+            "give them in the variable: `http://USER:PASSWORD@HOST:PORT`",
+        )),
         status @ 300..=399 => {
-            let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+            let to = Some(text("location")).filter(|to| !to.is_empty()).unwrap_or("nowhere");
             Err(refuse(
-                format!("`{url}` redirects to `{to}` (status {status}), and redirects are not followed"),
+                format!("{place} redirects to `{to}` (status {status}), and redirects are not followed"),
                 "name the address that serves the files itself, if you trust it",
             ))
         }
-        status @ 500.. => Err(Unavailable { url: url.to_owned(), status }.into()),
-        status => anyhow::bail!("`{url}` answered with status {status}"),
+        status @ 500.. => Err(Unavailable { place, status }.into()),
+        status => anyhow::bail!("{place} answered with status {status}"),
     }
 }
 
 /// Says what to do about a server that does not answer.
-fn unreachable(error: &ureq::Error) -> &'static str {
-    match error {
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            "nothing listens there: start the server, or correct the port"
+fn unreachable(fault: &Fault) -> &'static str {
+    match fault.kind {
+        FaultKind::Refused => "nothing listens there: start the server, or correct the port",
+        FaultKind::NoHost => "correct the name of the host",
+        FaultKind::ConnectSlow | FaultKind::Slow => {
+            "see whether the server is up, and whether a firewall is in between"
         }
-        ureq::Error::HostNotFound => "correct the name of the host",
-        ureq::Error::Timeout(_) => "see whether the server is up, and whether a firewall is in between",
         _ => "see whether the address is right: `http://HOST:PORT` or `https://HOST`",
     }
-}
-
-/// Escapes a path for a URL. The only character in names that needs this is `+`, which some servers read as
-/// a space.
-fn encoded(path: &str) -> String {
-    path.replace('+', "%2B")
 }
 
 #[cfg(test)]
@@ -303,13 +325,16 @@ mod tests {
         let (read, was_read) = mpsc::channel();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).unwrap() > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nx").unwrap();
             was_read.recv().unwrap();
             stream.write_all(b"xx").unwrap();
             let _ = was_read.recv();
         });
         let clock = Arc::new(Hasty(AtomicU64::new(0), Mutex::new(read)));
-        let source = Source::Server(Box::new(agent(&address, None).unwrap()), address, clock);
+        let client = Client::new(address.parse().unwrap(), None, WAIT).unwrap();
+        let source = Source::Server(Box::new(client), clock);
         let refused = source.check_payload("targets/a", &Target::of(b"xxx")).unwrap_err();
         assert!(format!("{refused:#}").contains("bytes in 20 s"), "{refused:#}");
         server.join().unwrap();

@@ -40,7 +40,7 @@ fn an_order_that_comes_while_the_agent_starts_is_heeded_at_once() {
     let folder = Folder::new(state.path(), "c");
     let config = Config {
         format: 1,
-        server: "http://127.0.0.1:1".to_owned(),
+        server: "http://127.0.0.1:1".parse().unwrap(),
         channel: "1.8-production".parse().unwrap(),
         current: "exit 1".to_owned(),
         apply: Some("true".to_owned()),

@@ -32,7 +32,7 @@ pub fn view(folder: &Folder, now: Time) -> Result<View, Refusal> {
     let others = record.channels.iter().filter(|channel| **channel != config.channel);
     Ok(View {
         name: metadata.name,
-        server: config.server,
+        server: config.server.to_string(),
         state: status.state,
         current: status.current_version,
         target: status.target_version,

@@ -1,0 +1,124 @@
+//! Addresses of servers, which may have a password that nobody is shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+use reqwest::Url;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The address of a server or of a mirror: `http://HOST[:PORT][/PATH]` or `https://HOST[:PORT][/PATH]`, without a
+/// slash at its end.
+///
+/// It may have a user and a password (`https://USER:PASSWORD@HOST`), which are sent as basic authentication (RFC 7617).
+/// They are kept in files that need them, and shown nowhere: [`Display`](fmt::Display) and [`Debug`] leave them out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    whole: String,
+    shown: String,
+}
+
+/// A text that is not the address of a server.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the address of a server; write `http://HOST:PORT` or `https://HOST`")]
+pub struct NotAnAddress(String);
+
+impl FromStr for Address {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let bad = || NotAnAddress(without_user(text));
+        let mut url: Url = text.parse().map_err(|_| bad())?;
+        let is_web = matches!(url.scheme(), "http" | "https");
+        if !is_web || url.host_str().is_none_or(str::is_empty) || text.contains(['?', '#']) {
+            return Err(bad());
+        }
+        let plain = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+        let whole = plain(&url);
+        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| bad())?;
+        Ok(Self { whole, shown: plain(&url) })
+    }
+}
+
+impl Address {
+    /// The address that is connected to. It must not be shown.
+    pub(super) fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// Whether connections are encrypted.
+    pub fn is_https(&self) -> bool {
+        self.whole.starts_with("https:")
+    }
+
+    /// The address without this path at its end, if it ends so.
+    #[must_use]
+    pub fn without(&self, path: &str) -> Self {
+        let cut = |text: &str| text.strip_suffix(path).unwrap_or(text).to_owned();
+        Self { whole: cut(&self.whole), shown: cut(&self.shown) }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.shown, f)
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.whole)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What is left of an address without its user and password, whatever the text is.
+pub(super) fn without_user(text: &str) -> String {
+    let Some((_, rest)) = text.rsplit_once('@') else { return text.to_owned() };
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    if scheme.is_empty() || scheme.contains('@') { rest.to_owned() } else { format!("{scheme}://{rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_whole_and_shown_without_user_and_password() {
+        for (text, whole, shown) in [
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("https://a.example/tuf//", "https://a.example/tuf", "https://a.example/tuf"),
+            ("https://ada:s3cret@a.example/x", "https://ada:s3cret@a.example/x", "https://a.example/x"),
+            ("https://t0ken@a.example", "https://t0ken@a.example", "https://a.example"),
+            ("https://ada:p%40ss@[::1]:8443", "https://ada:p%40ss@[::1]:8443", "https://[::1]:8443"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.whole(), address.to_string().as_str()), (whole, shown));
+            assert_eq!(format!("{address:?}"), format!("{shown:?}"));
+            assert_eq!(serde_json::to_value(&address).unwrap(), whole);
+            assert_eq!(serde_json::from_value::<Address>(whole.into()).unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_its_password() {
+        for bad in ["", "a.example", "ftp://a.example", "http://", "http://a.example?x", "http://a b", "/tmp"]
+        {
+            assert_eq!(bad.parse::<Address>(), Err(NotAnAddress(bad.to_owned())), "{bad}");
+        }
+        for bad in ["ftp://ada:s3cret@a.example", "ada:s3cret@a.example", "http://ada:s3@cret@a.example?x"] {
+            let refused = bad.parse::<Address>().unwrap_err().to_string();
+            assert!(refused.contains("a.example") && !refused.contains("cret"), "{refused}");
+        }
+    }
+}
