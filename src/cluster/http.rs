@@ -97,7 +97,10 @@ impl Fetch for Server {
             return Err(Refusal::Compressed { path: self.client.url(ask.path) });
         }
         // What is at a path of documents is a document, or the page of a web server that has none.
-        if status == 200 && ask.path.ends_with(".json") && text("content-type").starts_with("text/html") {
+        if status == 200
+            && ask.path.starts_with("tuf/metadata/")
+            && text("content-type").starts_with("text/html")
+        {
             return Err(Refusal::Page { place });
         }
         let range = text("content-range").to_owned();

@@ -192,7 +192,8 @@ pub fn is_out_of_reach(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         // An error while a body is read comes as one of input and output.
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.is::<Unavailable>() || cause.is::<Fault>() || inner.is_some_and(|inner| inner.is::<Fault>())
+        let inner = inner.and_then(|inner| inner.downcast_ref::<Fault>());
+        cause.is::<Unavailable>() || cause.is::<Fault>() || inner.is_some()
     })
 }
 
@@ -259,7 +260,7 @@ fn download(client: &Client, path: &str, patient: bool) -> anyhow::Result<Option
     let text = |name| reply.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let absent = "a web server must answer with status 404 for files that do not exist";
     match reply.status {
-        200 if path.ends_with(".json") && text("content-type").starts_with("text/html") => {
+        200 if path.starts_with("tuf/metadata/") && text("content-type").starts_with("text/html") => {
             Err(refuse(format!("{place} is a web page (HTML)"), absent))
         }
         200 => Ok(Some(Box::new(reply.body))),
