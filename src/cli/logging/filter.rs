@@ -7,7 +7,7 @@ use tracing_subscriber::filter::Targets;
 const STRANGERS: &str = "actix_http";
 
 /// The parts of this program that log: this crate, and the libraries that it is built with.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "tidegate",
     "actix_codec",
     "actix_http",
@@ -15,10 +15,11 @@ const PARTS: [&str; 11] = [
     "actix_server",
     "actix_tls",
     "actix_web",
+    "hyper",
+    "hyper_util",
     "mio",
+    "reqwest",
     "rustls",
-    "ureq",
-    "ureq_proto",
 ];
 
 /// The levels, from the fewest lines to the most.
