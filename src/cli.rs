@@ -251,6 +251,18 @@ fn command() -> clap::Command {
     hide_values(Cli::command())
 }
 
+/// Takes the password out of an address that is refused.
+fn without_password(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && value.contains("://")
+    {
+        let value = ContextValue::String(crate::remote::without_user(value));
+        error.insert(ContextKind::InvalidValue, value);
+    }
+    error
+}
+
 /// Parses arguments, and warns about variables that are set and empty.
 fn parse(arguments: &[OsString], err: &mut dyn Write) -> Result<Cli, clap::Error> {
     let mut reading = environment::ignore_empty(command());
@@ -265,7 +277,7 @@ fn parse(arguments: &[OsString], err: &mut dyn Write) -> Result<Cli, clap::Error
         warn_of_empty(arguments, parsed.as_ref().ok(), err)?;
     }
     let parsed = parsed.and_then(|found| Cli::from_arg_matches(&found).map_err(|e| e.format(&mut reading)));
-    parsed.map_err(|error| with_own_usage(error, arguments))
+    parsed.map_err(|error| with_own_usage(without_password(error), arguments))
 }
 
 /// Names the variables that are set and empty, unless a flag overrides them. `parsed` is `None` if the

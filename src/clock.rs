@@ -28,9 +28,9 @@ pub trait Clock: Send + Sync + 'static {
         Some("the only one".to_owned())
     }
 
-    /// Whether the kernel says that a time server keeps this clock right.
-    fn is_synchronised(&self) -> bool {
-        false
+    /// Whether the kernel says that a time server keeps this clock right. `None` if it cannot be asked.
+    fn is_synchronised(&self) -> Option<bool> {
+        None
     }
 
     /// The processor's time that this thread has used. A clock that nobody works by need not know it.

@@ -64,6 +64,7 @@ pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, 
 }
 
 /// An error with its causes and hints in one line, for the log.
+#[cfg(feature = "client")]
 pub fn summary(error: &anyhow::Error) -> String {
     let Body { error, causes, hints } = Body::of(error);
     let what = [&[error][..], &causes].concat().join(": ");

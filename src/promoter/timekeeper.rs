@@ -46,7 +46,7 @@ impl Timekeeper {
         shared: &Shared,
         made: Option<Time>,
     ) -> Reading {
-        let (monotonic, now, is_synchronised) = (clock.monotonic(), clock.now(), clock.is_synchronised());
+        let (monotonic, now, is_synchronised) = (clock.monotonic(), clock.now(), is_synchronised(clock));
         let mut reading = self.watch.judge(now, monotonic, made, is_synchronised);
         if let Some(doubt @ ClockDoubt::Turned { .. }) = &reading.doubt
             && self.is_confirmed(state, shared, doubt, now)
@@ -124,6 +124,10 @@ fn forget(state: &dyn StateStore) {
     }
 }
 
+fn is_synchronised(clock: &dyn Clock) -> bool {
+    clock.is_synchronised().unwrap_or(false)
+}
+
 /// Continues from what the state knows. A state of an earlier version knows when the last publication was made.
 fn watch(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> ClockWatch {
     let monotonic = clock.monotonic();
@@ -135,6 +139,10 @@ fn watch(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> ClockWatch {
     });
     // An unknown boot has no name.
     let boot = clock.boot().filter(|boot| !boot.is_empty());
+    // After a reboot, nobody but the kernel can tell a clock that is ahead from a machine that was off.
+    if boot.as_deref() != Some(known.boot.as_str()) && clock.is_synchronised().is_none() {
+        return ClockWatch::default();
+    }
     ClockWatch::after(&known, boot.as_deref(), monotonic)
 }
 
@@ -142,7 +150,7 @@ fn watch(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> ClockWatch {
 /// publication.
 pub fn doubt(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> Option<ClockDoubt> {
     let mut watch = watch(state, clock, made);
-    watch.judge(clock.now(), clock.monotonic(), Some(made), clock.is_synchronised()).doubt
+    watch.judge(clock.now(), clock.monotonic(), Some(made), is_synchronised(clock)).doubt
 }
 
 /// Why a program other than the server must not promote with this clock: it jumped forward since a server on this

@@ -45,6 +45,12 @@ impl Address {
         &self.whole
     }
 
+    /// The same address without user and password.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        Self { whole: self.shown.clone(), shown: self.shown.clone() }
+    }
+
     /// Whether connections are encrypted.
     pub fn is_https(&self) -> bool {
         self.whole.starts_with("https:")
@@ -53,7 +59,11 @@ impl Address {
     /// The address without this path at its end, if it ends so.
     #[must_use]
     pub fn without(&self, path: &str) -> Self {
-        let cut = |text: &str| text.strip_suffix(path).unwrap_or(text).to_owned();
+        // A host can be called like the path.
+        let cut = |text: &str| {
+            let short = text.strip_suffix(path).filter(|short| !short.ends_with('/'));
+            short.unwrap_or(text).to_owned()
+        };
         Self { whole: cut(&self.whole), shown: cut(&self.shown) }
     }
 }
@@ -83,7 +93,7 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 /// What is left of an address without its user and password, whatever the text is.
-pub(super) fn without_user(text: &str) -> String {
+pub fn without_user(text: &str) -> String {
     let Some((_, rest)) = text.rsplit_once('@') else { return text.to_owned() };
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     if scheme.is_empty() || scheme.contains('@') { rest.to_owned() } else { format!("{scheme}://{rest}") }
@@ -108,6 +118,14 @@ mod tests {
             assert_eq!(serde_json::to_value(&address).unwrap(), whole);
             assert_eq!(serde_json::from_value::<Address>(whole.into()).unwrap(), address);
         }
+    }
+
+    #[test]
+    fn only_a_path_is_taken_from_the_end() {
+        let cut = |text: &str| text.parse::<Address>().unwrap().without("/tuf").to_string();
+        assert_eq!(cut("https://a.example/x/tuf"), "https://a.example/x");
+        assert_eq!(cut("https://ada:s3cret@a.example/tuf"), "https://a.example");
+        assert_eq!(cut("http://tuf"), "http://tuf");
     }
 
     #[test]

@@ -23,7 +23,6 @@ pub const LONGEST_HEAD: u64 = 16 * 1024;
 
 /// Asks one server for its files. Redirects are not followed: one could lead to any host of the user's own network, or
 /// to an unencrypted connection, and no server needs one.
-#[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     server: Address,
@@ -96,13 +95,16 @@ impl Client {
             .redirect(Policy::none())
             .referer(false)
             .connect_timeout(wait)
-            .read_timeout(wait)
+            // It begins with the connection, which has a timeout of its own.
+            .read_timeout(wait * 2)
             .no_proxy();
-        let tls = if server.is_https() { tls::config(ca)? } else { tls::none()? };
+        let has_tls = server.is_https() || proxy.as_ref().and_then(Proxy::scheme) == Some("https");
+        let tls = if has_tls { tls::config(ca)? } else { tls::none()? };
         http = http.tls_backend_preconfigured(tls).https_only(server.is_https());
-        if let Some(Proxy { address, variable, .. }) = &proxy {
-            let variable = *variable;
-            http = http.proxy(reqwest::Proxy::all(address).map_err(|_| SetupError::Proxy { variable })?);
+        if let Some(found) = &proxy {
+            let bad = || SetupError::Proxy { variable: found.variable };
+            found.scheme().ok_or_else(bad)?;
+            http = http.proxy(reqwest::Proxy::all(&found.address).map_err(|_| bad())?);
         }
         Ok(Self { http: http.build().map_err(SetupError::Other)?, server, proxy })
     }

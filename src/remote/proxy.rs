@@ -5,13 +5,23 @@ use hyper_util::client::proxy::matcher::Matcher;
 use super::address::{Address, without_user};
 
 /// A proxy, as an environment variable names it.
-#[derive(Debug)]
 pub struct Proxy {
     /// With user and password, if it has them.
     pub address: String,
     /// Without.
     pub shown: String,
     pub variable: &'static str,
+}
+
+/// The schemes of proxies that can be asked.
+pub const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+impl Proxy {
+    /// The scheme of its address, if it is one that can be asked. Others would be left out silently.
+    pub fn scheme(&self) -> Option<&'static str> {
+        let (scheme, _) = self.address.split_once("://")?;
+        SCHEMES.into_iter().find(|known| known.eq_ignore_ascii_case(scheme))
+    }
 }
 
 /// Returns the proxy for an address, if there is one. The variables mean what they mean to curl: `https_proxy` and

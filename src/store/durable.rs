@@ -204,7 +204,8 @@ fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
     let file = aside.as_file();
     // The owner is set first, because changing it clears bits of the mode. Only root may give files away;
     // other users stay the owners of their files.
-    give(file, old.as_ref().map(owner));
+    // A private file belongs to whom its folder belongs to: somebody may have put another there meanwhile.
+    give(file, old.as_ref().filter(|_| !matches!(mode, Mode::Private)).map(owner));
     if let Some(old) = is_kept {
         file.set_permissions(fs::Permissions::from_mode(old.st_mode & 0o777))?;
     }

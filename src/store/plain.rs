@@ -46,6 +46,8 @@ const OTHERS: u32 = 0o077;
 pub struct Denied {
     path: PathBuf,
     is_folder: bool,
+    /// Whether it is somebody's home, or a folder further up, whose content is not all for this program.
+    is_apart: bool,
     owner: u32,
     mode: u32,
     user: u32,
@@ -63,6 +65,7 @@ impl Denied {
         Some(Self {
             path: target.unwrap_or_else(|| at.to_owned()),
             is_folder: about.is_dir(),
+            is_apart: about.is_dir() && (path.parent() != Some(at) || is_home(at)) && at != path,
             owner: about.uid(),
             mode: about.mode() & 0o7777,
             user: rustix::process::geteuid().as_raw(),
@@ -71,8 +74,11 @@ impl Denied {
 
     /// The command that lets this process read it.
     pub fn remedy(&self) -> String {
-        let Self { path, is_folder, owner, mode, user } = self;
+        let Self { path, is_folder, is_apart, owner, mode, user } = self;
         let path = quoted(path);
+        if *is_apart {
+            return "it must let this process through, or the file must be elsewhere".to_owned();
+        }
         if owner == user {
             return format!("`chmod u+rwX {path}`");
         }
@@ -86,6 +92,10 @@ impl Denied {
     pub fn of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
     }
+}
+
+fn is_home(folder: &Path) -> bool {
+    folder.parent().is_none_or(|parent| [Path::new("/"), Path::new("/home")].contains(&parent))
 }
 
 /// Returns a path as a shell takes it.

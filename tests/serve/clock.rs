@@ -21,6 +21,10 @@ impl Clock for Wrong {
     fn monotonic(&self) -> Duration {
         SystemClock::new().monotonic()
     }
+
+    fn boot(&self) -> Option<String> {
+        SystemClock::new().boot()
+    }
 }
 
 /// Runs a command on a machine whose clock is wrong. Returns whether it succeeded, and what it said.

@@ -101,7 +101,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ),
         ));
     };
-    terminal.show(&Body { name, result, config: &config }, || {
+    let shown = Config { server: config.server.public(), ..config.clone() };
+    terminal.show(&Body { name, result, config: &shown }, || {
         let Config { channel, server, interval, .. } = &config;
         let does = match (&config.apply, config.approval) {
             (None, _) => "only reports releases",

@@ -84,8 +84,8 @@ impl Clock for Fake {
         self.at()
     }
 
-    fn is_synchronised(&self) -> bool {
-        self.synchronised.load(Ordering::Relaxed)
+    fn is_synchronised(&self) -> Option<bool> {
+        Some(self.synchronised.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
