@@ -121,7 +121,7 @@ const KEPT: usize = 50;
 /// The kind of an update that succeeded. Any other kind is that of a [`Failure`].
 pub const APPLIED: &str = "Applied";
 
-/// The kinds of what an operator has ordered.
+/// The kinds of orders.
 pub const APPROVED: &str = "Approved";
 pub const PAUSED: &str = "Paused";
 pub const RESUMED: &str = "Resumed";

@@ -17,7 +17,7 @@ use crate::store::durable::WriteError;
 /// [`kind`](Self::kind) is its stable name in logs, in `failureStatus.type` and in tests.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("{}", chain(.0))]
+    #[error("{}; {}", chain(.0), .0.hint())]
     Client(SetupError),
     /// The `--current` command failed.
     #[error("the version that the cluster runs is unknown: {0}")]

@@ -53,7 +53,7 @@ fn helps(remedy: &Remedy, flags: &str) -> Markup {
     with_command(&words::with_flags(&remedy.to_string(), flags), command.as_deref())
 }
 
-/// A list of what needs somebody.
+/// Shows items as a list.
 pub(super) fn items<'a>(items: impl Iterator<Item = &'a &'a Need>) -> Markup {
     html! {
         ul.list {

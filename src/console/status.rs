@@ -17,7 +17,7 @@ use crate::words::{self, problem};
 pub struct Health {
     pub now: Time,
     pub degraded: Vec<Trouble>,
-    /// Whether the details of what is degraded are for the admin listener only.
+    /// Whether only the admin listener shows the details of problems.
     pub is_brief: bool,
     pub not_promoting: Option<NotPromoting>,
     /// How many releases are due, wait, are blocked and are overdue.

@@ -40,6 +40,16 @@ pub enum SetupError {
     Other(#[source] reqwest::Error),
 }
 
+impl SetupError {
+    /// How to fix it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Tls(error) => error.hint(),
+            Self::Proxy { .. } | Self::Other(_) => "correct the variable, or remove it",
+        }
+    }
+}
+
 /// A request.
 #[derive(Debug, Default)]
 pub struct Get<'a> {
@@ -133,7 +143,7 @@ impl Client {
     /// Sends a request, and waits for the head of the reply.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no reply comes, or its head is too large.
     pub fn get(&self, Get { path, headers, whole }: Get<'_>) -> Result<Reply, Fault> {
         let mut request = self.http.get(format!("{}/{}", self.server.whole(), encoded(path)));
         for (name, value) in headers {

@@ -14,7 +14,7 @@ pub struct Proxy {
 }
 
 /// The schemes of proxies that can be asked.
-pub const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 impl Proxy {
     /// The scheme of its address, if it is one that can be asked. Others would be left out silently.

@@ -17,6 +17,7 @@ use crate::cluster::http::Server;
 use crate::cluster::orders;
 use crate::domain::span::Span;
 use crate::formats::tuf::Root;
+use crate::remote::SetupError;
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
 use crate::store::plain;
@@ -73,7 +74,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         *ca = fs::canonicalize(&*ca).with_context(|| format!("cannot read `{}`", ca.display()))?;
     }
     // Report a wrong address now, and not at the first check.
-    Server::new(&config.server, config.ca.as_deref(), Pace::default(), workspace.clock())?;
+    Server::new(&config.server, config.ca.as_deref(), Pace::default(), workspace.clock())
+        .hint_with(SetupError::hint)?;
     let result = if !folder.exists() {
         // The state folder must not be committed to a repository.
         durable::create_folder(&workspace.state, Mode::Private)?;

@@ -77,7 +77,7 @@ impl Source {
     pub fn of(origin: &Origin, ca: Option<&Path>) -> anyhow::Result<Self> {
         Ok(match origin {
             Origin::Server(server) => {
-                let client = Client::new(server.without("/tuf"), ca, WAIT).hint_with(setup_hint)?;
+                let client = Client::new(server.without("/tuf"), ca, WAIT).hint_with(SetupError::hint)?;
                 Self::Server(Box::new(client), Arc::new(SystemClock::new()))
             }
             Origin::Folder(folder) => {
@@ -243,13 +243,6 @@ pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
     Signed::parse(raw)
         .with_context(|| format!("`{name}` is not a root"))
         .hint("name an `N.root.json` with `--root FILE`")
-}
-
-fn setup_hint(error: &SetupError) -> &'static str {
-    match error {
-        SetupError::Tls(error) => error.hint(),
-        SetupError::Proxy { .. } | SetupError::Other(_) => "correct the variable, or remove it",
-    }
 }
 
 fn download(client: &Client, path: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {

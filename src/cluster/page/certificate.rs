@@ -73,7 +73,7 @@ pub struct Certificate {
 
 struct Kept {
     good: Arc<CertifiedKey>,
-    /// The digest of what the files had last, good or not.
+    /// The digest of the files when they were read last, whether they could be used or not.
     seen: [u8; 32],
     /// When they were read last.
     read: Duration,

@@ -75,7 +75,7 @@ pub struct Foretold<'a> {
     pub goes_on: &'a dyn Fn() -> bool,
 }
 
-/// Makes a page of what is foreseen for a time. There is one forecast at a time.
+/// Makes a page from a forecast for a time. The server makes one forecast at a time.
 ///
 /// # Errors
 /// When other forecasts, or this one, take too long, or those of `make`.

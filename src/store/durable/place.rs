@@ -35,7 +35,7 @@ impl Place {
         Ok(Self { handle, about })
     }
 
-    /// Returns the owner of what root creates here, unless that is root.
+    /// Returns who owns files that root creates here. `None` if that is root.
     fn owner(&self) -> Option<Owner> {
         let is_given = process::geteuid().is_root() && self.about.st_uid != 0;
         is_given.then(|| owner(&self.about))
