@@ -114,7 +114,7 @@ impl Body {
         }
         // Restoring what only cannot be read would lead back here.
         if let Some(denied) = denied {
-            hints = vec![format!("run {} as root, then try again", denied.remedy())];
+            hints = vec![format!("{}, then try again", denied.remedy())];
         }
         // Some wrappers repeat the message of their source. Show it once.
         causes.dedup();

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::plain::{Denied, or_denied};
 use place::{Place, give, owner};
 
 pub use batch::Batch;
@@ -68,7 +69,13 @@ pub enum Step {
 
 /// Makes the error of a failed step.
 fn failed(path: &Path, step: Step) -> impl FnOnce(io::Error) -> WriteError {
-    move |source| WriteError { path: path.to_owned(), step, source }
+    move |source| {
+        let denied = match step {
+            Step::Create | Step::Rename => Denied::writing(folder(path), &source),
+            _ => None,
+        };
+        WriteError { path: path.to_owned(), step, source: or_denied(denied, source) }
+    }
 }
 
 fn explain(step: Step, source: &io::Error) -> &'static str {
@@ -240,7 +247,9 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     match created {
         // Another process may have created it first.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        created => created.map_err(failed(path, Step::Create))?,
+        created => created
+            .map_err(|error| or_denied(Denied::creating(path, above, &error), error))
+            .map_err(failed(path, Step::Create))?,
     }
     sync_folder(above).map_err(failed(path, Step::SyncFolder))
 }

@@ -225,3 +225,35 @@ fn a_server_that_may_not_read_a_file_names_its_owner_and_the_way_out() {
         fs::set_permissions(&path_of, before.permissions()).unwrap();
     }
 }
+
+#[test]
+fn a_command_that_may_not_write_names_the_folders_owner_and_the_way_out() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    // As if root had made the folder of the line.
+    chown(desk.path("channels/1.8"), Some(0), Some(0)).unwrap();
+    let arguments = ["release", "hold", "1.8.4", "--reason", "eats data"];
+    let said = told(&arguments, &by_another(&desk, &arguments).env("TIDEGATE_BY", "ada").output().unwrap());
+    let folder = desk.path("channels/1.8").display().to_string();
+    assert!(said.contains(&format!("`{folder}` belongs to user 0 and has mode 0755")), "{said}");
+    assert!(said.contains(&format!("hint: run `chown -h 65534 {folder}` as root, then try again")), "{said}");
+    // As the hint says.
+    chown(desk.path("channels/1.8"), Some(OTHER), None).unwrap();
+    let output = by_another(&desk, &arguments).env("TIDEGATE_BY", "ada").output().unwrap();
+    assert!(output.status.success(), "{}", told(&arguments, &output));
+}
+
+#[test]
+fn a_folder_of_the_system_is_not_given_away() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    let folder = format!("/var/tidegate-{}", std::process::id());
+    let key = format!("{folder}/key.pem");
+    let arguments = ["key", "generate", "--no-encrypt", "--out", &key];
+    let said = told(&arguments, &by_another(&desk, &arguments).output().unwrap());
+    assert!(said.contains(&format!("hint: run `install -d -o 65534 {folder}` as root")), "{said}");
+}
