@@ -14,7 +14,9 @@ mod sendfile;
 mod visit;
 
 mod access;
+mod forwarded;
 mod listener;
+mod logged;
 mod observe;
 mod route;
 mod routes;
@@ -31,13 +33,16 @@ mod public;
 
 mod payload_cache;
 
+mod latency;
 mod metrics;
 mod openapi;
 mod state;
 
 pub use access::{ACCESS, AccessLine, AccessLog, AccessWriter};
 pub use connection::Deadlines;
+pub use forwarded::Proxies;
 pub use limits::CONNECTION_MEMORY;
+pub use logged::Logged;
 pub use server::{Config, Handed, Running, StartError, start};
 
 #[cfg(test)]

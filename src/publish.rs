@@ -1,6 +1,7 @@
 //! Turns a catalog, keys and a time into a [`Publication`]: everything the server answers with.
 
 mod amended;
+mod changes;
 mod check;
 pub mod continuity;
 mod decided;
@@ -50,6 +51,7 @@ use crate::signing::verify::Violation;
 use crate::signing::{SignError, Signer};
 
 pub use amended::amended;
+pub use changes::Changes;
 use check::check;
 pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};

@@ -8,7 +8,7 @@ mod witness;
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::ValueEnum;
+use ipnet::IpNet;
 use tokio::sync::oneshot;
 
 use self::supervisor::Supervisor;
@@ -76,6 +77,16 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     access_log: bool,
+    /// A proxy whose `X-Forwarded-For` or `Forwarded` the access log believes: an address or a network; can be
+    /// repeated
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "TIDEGATE_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    trusted_proxy: Vec<IpNet>,
     /// Whether to serve the console's pages
     #[arg(long, value_name = "WHETHER", env = "TIDEGATE_CONSOLE", default_value = "on")]
     console: Switch,
@@ -228,6 +239,7 @@ fn serve(
         config.admin_listen = args.admin_listen;
         config.handed = supervisor.handed.clone();
         config.access_log = logging::access().filter(|_| args.access_log);
+        config.proxies = http::Proxies::new(args.trusted_proxy.iter().copied());
         config.console = args.console == Switch::On;
         config.names = args.show_names || args.demo;
         config.workers = args.workers.unwrap_or(config.workers);
@@ -442,6 +454,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
             "write an address and a port, as in `127.0.0.1:{port}`; `0.0.0.0:{port}` listens on every address"
         )
     })
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = |_| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(address).map_err(|_| "write an address or a network, as in `10.0.0.0/8`".to_owned())
 }
 
 /// Prints the server's addresses. Programs that start the server read the first line.

@@ -9,6 +9,7 @@ use super::frame::{Place, page};
 use super::mark::{Mark, mark};
 use super::text::{channel, day, moment, release, time};
 use crate::domain::Time;
+use crate::domain::channel::LineName;
 use crate::domain::history::{Happened, What};
 use crate::domain::release::SCHEDULE;
 use crate::domain::soak_record;
@@ -70,10 +71,9 @@ fn subject(what: &What<'_>) -> String {
     }
 }
 
-/// What happened, in a few words.
-fn says(one: &Happened<'_>) -> String {
-    let line = &one.line.name;
-    match one.what {
+/// What happened in a line, in a few words.
+pub fn says(line: &LineName, what: &What<'_>) -> String {
+    match *what {
         What::Entered { version, channel } => format!("{version} entered {channel}"),
         What::Held { version } => format!("{version} was put on hold"),
         What::Resumed { version, from } => format!("The hold of {version} since {} ended", moment(from)),
@@ -199,7 +199,7 @@ pub fn feed(all: &[Happened<'_>], names: bool, now: Time) -> String {
         let by = by(one, names).map(|by| format!(" ({by})")).unwrap_or_default();
         let summary = format!("{reason}{by}");
         Entry {
-            title: Text::plain(says(one)),
+            title: Text::plain(says(&one.line.name, &one.what)),
             id: format!(
                 "urn:tidegate:{}:{}:{}",
                 one.what.name(),

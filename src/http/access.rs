@@ -1,9 +1,11 @@
 //! The access log: what it says about a request. Whoever starts the server decides where it goes.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::logged::Logged;
 use crate::domain::Time;
 
 /// The `tracing` target of the access log, for log filters.
@@ -15,6 +17,8 @@ pub struct AccessLine<'a> {
     /// When it was answered, to the microsecond.
     pub at: Time,
     pub id: &'a str,
+    /// The address that it came from.
+    pub client: Option<IpAddr>,
     /// The beginning of the method and of the path, as the client sent them.
     pub method: &'a str,
     pub path: &'a str,
@@ -23,6 +27,8 @@ pub struct AccessLine<'a> {
     pub bytes: u64,
     /// From the end of the request's head until the reply was ready to be sent.
     pub took: Duration,
+    /// What it asked for.
+    pub query: &'a Logged<'a>,
     /// The kind of problem, if it was refused.
     pub problem: Option<&'static str>,
 }

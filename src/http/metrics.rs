@@ -3,13 +3,16 @@
 //! Counting takes only a few atomic additions: every label is known in advance, so a request needs no
 //! lookup, and no client can create a new label.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -18,6 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::access::AccessLog;
 use super::connection::Cuts;
+use super::latency::Latency;
 use super::problem::ProblemKind;
 use crate::clock::SharedClock;
 use crate::promoter::status::{DegradedKind, Handle, PUBLICATION};
@@ -25,7 +29,7 @@ use crate::promoter::status::{DegradedKind, Handle, PUBLICATION};
 /// The media type of the metrics.
 pub const MEDIA: &str = "application/openmetrics-text";
 
-/// The route label of requests that match no route.
+/// The label of requests that match no route, as a route and as a class.
 const NO_ROUTE: &str = "none";
 
 /// The classes of status codes.
@@ -38,15 +42,17 @@ pub struct Metrics {
     registry: Registry,
     /// By route and status class. The last row counts requests that match no route.
     requests: Vec<[Counter; CLASSES.len()]>,
+    /// The times of each row, which shares them with the other routes of its class.
+    latencies: Vec<Arc<Latency>>,
     /// By problem, in the order of [`ProblemKind::ALL`].
     problems: Vec<Counter>,
     pub(super) in_flight: Gauge,
 }
 
 impl Metrics {
-    /// Registers counters for the routes with these patterns, in this order.
+    /// Registers counters for the routes with these patterns and classes, in this order.
     pub(super) fn new(
-        patterns: impl Iterator<Item = &'static str>,
+        routes: impl Iterator<Item = (&'static str, &'static str)>,
         shared: &Handle,
         clock: &SharedClock,
         cuts: &Cuts,
@@ -67,21 +73,36 @@ impl Metrics {
         registry.register("build", "The version of the server", build);
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
         registry.register_collector(Box::new(Figures { shared, clock, log }));
+        let (mut patterns, mut classes): (Vec<_>, Vec<_>) = routes.unzip();
+        patterns.push(NO_ROUTE);
+        classes.push(NO_ROUTE);
+        let mut by_class = BTreeMap::<&str, Arc<Latency>>::new();
+        let latencies = classes.iter().map(|class| Arc::clone(by_class.entry(class).or_default())).collect();
+        registry.register_collector(Box::new(Latencies(by_class)));
 
-        let by_class =
+        let by_status =
             |route| CLASSES.map(|class| requests.get_or_create_owned(&[("route", route), ("status", class)]));
-        let requests = patterns.chain([NO_ROUTE]).map(by_class).collect();
+        let requests = patterns.into_iter().map(by_status).collect();
         let by_kind = |kind: &ProblemKind| problems.get_or_create_owned(&[("kind", kind.as_str())]);
         let problems = ProblemKind::ALL.iter().map(by_kind).collect();
-        Self { registry, requests, problems, in_flight }
+        Self { registry, requests, latencies, problems, in_flight }
     }
 
     /// Counts one reply. `route` is the index of its route in the table.
-    pub(super) fn count(&self, route: Option<usize>, status: StatusCode, problem: Option<ProblemKind>) {
+    pub(super) fn count(
+        &self,
+        route: Option<usize>,
+        status: StatusCode,
+        problem: Option<ProblemKind>,
+        took: Duration,
+    ) {
         let row = route.unwrap_or(self.requests.len() - 1);
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(counter) = self.requests.get(row).and_then(|row| row.get(class)) {
             counter.inc();
+        }
+        if let Some(latency) = self.latencies.get(row) {
+            latency.observe(took);
         }
         if let Some(counter) = problem.and_then(|kind| self.problems.get(kind as usize)) {
             counter.inc();
@@ -155,6 +176,24 @@ impl Collector for Figures {
             let all = std::iter::once((PUBLICATION, publication.expires)).chain(roles);
             let all = all.map(|(role, expires)| ([("document", role)], (expires - now).num_seconds()));
             family(&mut encoder, "expires_in", "Time until a signed document expires", seconds, all)?;
+        }
+        Ok(())
+    }
+}
+
+/// The times of requests, by class.
+#[derive(Debug)]
+struct Latencies(BTreeMap<&'static str, Arc<Latency>>);
+
+impl Collector for Latencies {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (help, seconds) =
+            ("How long requests took until their reply could be sent", Some(&Unit::Seconds));
+        let mut metric =
+            encoder.encode_descriptor("http_request_duration", help, seconds, MetricType::Histogram)?;
+        for (class, latency) in &self.0 {
+            let labels = [("class", *class)];
+            latency.encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
     }

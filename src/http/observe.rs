@@ -20,8 +20,9 @@ use tracing::Instrument as _;
 use super::access::{ACCESS, AccessLine, AccessWriter};
 use super::ask::Ask;
 use super::exchange::Exchange;
-use super::limits::{CHUNK, CHUNKING, MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
+use super::limits::{CHUNK, CHUNKING, MAX_HEAD, MAX_ID, MAX_URI};
 use super::listener::Listener;
+use super::logged::{Logged, beginning};
 use super::places::Places;
 use super::problem::{Problem, ProblemKind};
 use super::recent::Recent;
@@ -54,7 +55,7 @@ pub(super) async fn answer(request: ServiceRequest, worker: Rc<Worker>) -> Resul
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
     let found = find(routes, request.uri().path()).filter(|found| listener.serves(found.route.listener));
-    let started = log.as_ref().map(|_| state.clock.monotonic());
+    let started = state.clock.monotonic();
     let text = id.to_str().unwrap_or_default();
     let span = tracing::debug_span!(target: ACCESS, "request", id = text);
 
@@ -65,16 +66,20 @@ pub(super) async fn answer(request: ServiceRequest, worker: Rc<Worker>) -> Resul
         Err(problem) => (problem.error_response(), Some(problem.kind)),
     };
     let status = response.status();
-    state.metrics.count(found.map(|found| found.place), status, problem);
-    if let Some((log, started)) = log.as_ref().zip(started) {
+    let took = state.clock.monotonic().saturating_sub(started);
+    state.metrics.count(found.map(|found| found.place), status, problem, took);
+    if let Some(log) = log {
+        let at = state.clock.exact();
         log.write(&AccessLine {
-            at: state.clock.exact(),
+            at,
             id: text,
+            client: request.peer_addr().map(|peer| state.proxies.client(peer.ip(), request.headers())),
             method: beginning(request.method().as_str()),
             path: beginning(request.uri().path()),
             status: status.as_u16(),
             bytes: length(&response),
-            took: state.clock.monotonic().saturating_sub(started),
+            took,
+            query: &Logged::of(request.query_string(), &state.salt, at),
             problem: problem.map(ProblemKind::as_str),
         });
     }
@@ -181,11 +186,6 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-/// Truncates a string that a client sent, for a log line.
-fn beginning(text: &str) -> &str {
-    (0..=MAX_LOGGED.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// Rejects a request whose URL or head is too large.

@@ -21,8 +21,10 @@ use tokio::sync::Semaphore;
 
 use super::access::AccessLog;
 use super::connection::{Deadlines, Guard};
+use super::forwarded::Proxies;
 use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, NEXT, STOP_SECONDS};
 use super::listener::Listener;
+use super::logged::Salt;
 use super::metrics::Metrics;
 use super::observe::{self, Worker};
 use super::openapi;
@@ -54,6 +56,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// Where each request is logged, if anywhere.
     pub access_log: Option<Arc<dyn AccessLog>>,
+    /// Whose word about the client's address the access log takes.
+    pub proxies: Proxies,
     /// Whether the console's pages are served.
     pub console: bool,
     /// Whether they say who did something, to everybody.
@@ -78,6 +82,7 @@ impl Config {
             max_connections: CONNECTIONS,
             deadlines: Deadlines::default(),
             access_log: None,
+            proxies: Proxies::default(),
             console: true,
             names: false,
         }
@@ -129,9 +134,9 @@ pub(super) fn start_with(
     clock: SharedClock,
 ) -> Result<Running, StartError> {
     let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
-    let patterns = routes.iter().map(|route| route.pattern);
     let log = &config.access_log;
-    let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts, log.clone());
+    let classes = routes.iter().map(|route| (route.pattern, route.tag));
+    let metrics = Metrics::new(classes, &shared, &clock, &guard.cuts, log.clone());
     let openapi = openapi::document(routes);
     let payload_cache = PayloadCache::default();
     let text = |media, text: &'static str| Document::new(media, Bytes::from_static(text.as_bytes()));
@@ -151,6 +156,8 @@ pub(super) fn start_with(
         telling,
         console,
         names,
+        proxies: config.proxies.clone(),
+        salt: Salt::default(),
     };
     let state = Arc::new(state);
 

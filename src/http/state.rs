@@ -10,6 +10,8 @@ use crate::promoter::status::Handle;
 use crate::publish::Document;
 use crate::store::port::PayloadStore;
 
+use super::forwarded::Proxies;
+use super::logged::Salt;
 use super::metrics::Metrics;
 use super::payload_cache::PayloadCache;
 
@@ -33,6 +35,9 @@ pub struct State {
     pub(super) console: bool,
     /// Whether pages say who did something.
     pub(super) names: bool,
+    /// What the access log needs to know whom it is about.
+    pub(super) proxies: Proxies,
+    pub(super) salt: Salt,
 }
 
 impl State {

@@ -39,7 +39,10 @@ pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a
 }
 
 /// Decodes a name or value in a query, where `+` is a space.
-fn form(raw: &str) -> Result<Cow<'_, str>, Problem> {
+///
+/// # Errors
+/// When an escape is malformed.
+pub(super) fn form(raw: &str) -> Result<Cow<'_, str>, Problem> {
     if !raw.contains('+') {
         return decode(raw);
     }

@@ -11,7 +11,7 @@ use super::stored::{self, StoredError};
 use super::{PERIOD, RETRY};
 use crate::clock::SharedClock;
 use crate::domain::chain;
-use crate::publish::Publication;
+use crate::publish::{Changes, Publication};
 use crate::store::port::{PayloadStore, Revision, StateStore};
 use crate::words;
 
@@ -80,7 +80,10 @@ impl Mirror {
                     lost(&publication).next()
                 }
                 Ok(Some(publication)) => {
-                    tracing::info!(version = publication.version, made = %publication.made, "serving a new import");
+                    let changes = Changes::between(self.shared.publication.load().as_deref(), &publication);
+                    let (version, count) = (publication.version, changes.count());
+                    let what = (0 < count).then(|| changes.to_string());
+                    tracing::info!(version, made = %publication.made, changes = count, what, "serving a new import");
                     self.shared.publication.store(Some(Arc::new(publication)));
                     None
                 }

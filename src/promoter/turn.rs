@@ -13,7 +13,7 @@ use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::degraded::ClockDoubt;
 use crate::domain::not_promoting::NotPromoting;
-use crate::publish::{self, Decided, Inputs, Publication, PublishError};
+use crate::publish::{self, Changes, Decided, Inputs, Publication, PublishError};
 use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::signing::verify::Violation;
@@ -234,7 +234,15 @@ impl Promoter {
             }
         }
         if let Some(publication) = &publication {
-            tracing::info!(version = publication.version, revision = %read.revision, "published");
+            let before = self.last.as_deref();
+            let mut changes = Changes::between(before, publication);
+            if let Some(before) = before {
+                let known = (&self.published, before.made);
+                changes = changes.with_holds(known, (decided.catalog, decided.now));
+            }
+            let (version, count) = (publication.version, changes.count());
+            let what = (0 < count).then(|| changes.to_string());
+            tracing::info!(version, revision = %read.revision, changes = count, what, "published");
         }
         let last = publication.as_deref().or(self.last.as_deref());
         if let Some(last) = last {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use crate::place::Place;
-use crate::spawn::{DEADLINE, Server, tidegate};
+use crate::spawn::{DEADLINE, Server, eventually, tidegate};
 
 fn serve(place: &Place, stderr: PipeWriter, arguments: &[&str]) -> Server {
     let server = Server::logging_to(place.dir(), tidegate(place.dir()), arguments, Stdio::from(stderr));
@@ -134,4 +134,83 @@ fn lines_that_a_stalled_reader_does_not_take_are_counted_and_requests_are_answer
     let lost: usize = lost.parse().unwrap();
     assert!((1..MANY).contains(&lost), "{lost}");
     assert!(server.stop().success());
+}
+
+/// The lines of a server's log that contain this text, once there are so many.
+fn lines(server: &Server, text: &str, count: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    eventually(text, || {
+        let log = server.log();
+        found = log.lines().filter(|line| line.contains(text)).map(ToOwned::to_owned).collect();
+        if found.len() >= count { Ok(()) } else { Err(log) }
+    });
+    found
+}
+
+#[test]
+fn each_publication_is_logged_with_what_it_changes() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    let first = lines(&server, ": published ", 1);
+    assert!(first[0].contains("1.8.1 entered 1.8-preproduction; 1.8.1 entered 1.8-production"), "{first:?}");
+
+    place.add("1.8.2");
+    place.sign();
+    server.until_latest("1.8-preproduction", "1.8.2");
+    place.run(&["release", "hold", "1.8.2", "--reason", "it loses quorum"]);
+    lines(&server, "changes=1 what=\"1.8.2 was put on hold\"", 1);
+    place.run(&["release", "yank", "1.8.2", "--reason", "it eats data"]);
+    let yanked = lines(&server, "1.8.2 was yanked", 1);
+    assert!(yanked[0].contains("changes=1 what=\"1.8.2 was yanked\""), "{yanked:?}");
+    let entered = lines(&server, "1.8.2 entered", 1);
+    assert_eq!(entered.len(), 1, "{entered:?}");
+    assert!(entered[0].contains("what=\"1.8.2 entered 1.8-preproduction\""), "{entered:?}");
+    assert!(!server.log().contains("loses quorum"));
+    assert!(server.stop().success());
+
+    // The next one knows what was published before.
+    place.run(&["channel", "pause", "1.8-production", "--reason", "the registry is down"]);
+    let server = place.serve();
+    lines(&server, "changes=1 what=\"1.8-production was paused\"", 1);
+    assert_eq!(server.log().matches(" entered ").count(), 3, "{}", server.log());
+}
+
+#[test]
+fn the_access_log_names_the_client_and_what_it_asked_for_but_no_id_and_no_other_parameter() {
+    let place = Place::with(&["1.8.1"]);
+    let arguments = ["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "127.0.0.1"];
+    let server = Server::ready(place.dir(), &arguments);
+    let ask = |path: &str, fields: &str| {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n{fields}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut told = Vec::new();
+        stream.read_to_end(&mut told).unwrap();
+    };
+    let path = "/v1/channels/1.8-production/update?version=1.8.1%0AINFO&token=s3cret&cluster=berlin-7";
+    ask(path, "x-forwarded-for: 6.6.6.6, 2001:db8::7, 10.0.0.9\r\n");
+    let line = lines(&server, "client=2001:db8::7 ", 1).remove(0);
+    assert!(line.contains(r#" version="1.8.1\nINFO" cluster=""#), "{line}");
+    ask("/v1/channels", "x-forwarded-for: nobody\r\n");
+    lines(&server, "client=127.0.0.1 method=\"GET\" path=\"/v1/channels\"", 1);
+    let log = server.log();
+    assert!(!["s3cret", "token", "berlin", "6.6.6.6"].iter().any(|secret| log.contains(secret)), "{log}");
+    drop(server);
+
+    // A server that trusts nobody takes nobody's word.
+    let server = Server::ready(place.dir(), &[]);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.write_all(b"GET /untrusted HTTP/1.0\r\nx-forwarded-for: 1.2.3.4\r\n\r\n").unwrap();
+    let line = lines(&server, "/untrusted", 1).remove(0);
+    assert!(line.contains("client=127.0.0.1 "), "{line}");
+}
+
+#[test]
+fn a_proxy_that_is_no_address_is_refused() {
+    let place = Place::with(&["1.8.1"]);
+    let output =
+        tidegate(place.dir()).args(["serve", "--trusted-proxy", "proxy.example.com"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("write an address or a network, as in `10.0.0.0/8`"), "{told}");
 }

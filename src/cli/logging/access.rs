@@ -9,7 +9,7 @@ use chrono::{Datelike as _, Timelike as _};
 use crate::cli::LogFormat;
 use crate::cli::clean::Clean;
 use crate::domain::Time;
-use crate::http::{ACCESS, AccessLine};
+use crate::http::{ACCESS, AccessLine, Logged};
 
 /// Appends a line. Allocates nothing if all texts are plain.
 pub fn render(line: &AccessLine<'_>, format: LogFormat, out: &mut Vec<u8>) {
@@ -21,12 +21,16 @@ pub fn render(line: &AccessLine<'_>, format: LogFormat, out: &mut Vec<u8>) {
 }
 
 fn text(line: &AccessLine<'_>, out: &mut Vec<u8>) {
-    let AccessLine { at, id, method, path, status, bytes, took, problem } = *line;
+    let AccessLine { at, id, client, method, path, status, bytes, took, query, problem } = *line;
     time(at, out);
     for part in ["  INFO ", ACCESS, ": id="] {
         out.extend_from_slice(part.as_bytes());
     }
     quoted(id, LogFormat::Text, out);
+    if let Some(client) = client {
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(out, " client={client}");
+    }
     out.extend_from_slice(b" method=");
     quoted(method, LogFormat::Text, out);
     out.extend_from_slice(b" path=");
@@ -37,18 +41,23 @@ fn text(line: &AccessLine<'_>, out: &mut Vec<u8>) {
     number(bytes, out);
     out.extend_from_slice(b" micros=");
     number(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), out);
-    if let Some(problem) = problem {
-        out.extend_from_slice(b" problem=");
-        quoted(problem, LogFormat::Text, out);
+    for (name, value) in fields(query, problem) {
+        for part in [" ", name, "="] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        quoted(value, LogFormat::Text, out);
     }
 }
 
 fn json(line: &AccessLine<'_>, out: &mut Vec<u8>) {
-    let AccessLine { at, id, method, path, status, bytes, took, problem } = *line;
+    let AccessLine { at, id, client, method, path, status, bytes, took, query, problem } = *line;
     out.extend_from_slice(b"{\"timestamp\":\"");
     time(at, out);
     out.extend_from_slice(b"\",\"level\":\"INFO\",\"fields\":{\"id\":");
     quoted(id, LogFormat::Json, out);
+    if let Some(client) = client {
+        let _ = write!(out, ",\"client\":\"{client}\"");
+    }
     out.extend_from_slice(b",\"method\":");
     quoted(method, LogFormat::Json, out);
     out.extend_from_slice(b",\"path\":");
@@ -59,13 +68,23 @@ fn json(line: &AccessLine<'_>, out: &mut Vec<u8>) {
     number(bytes, out);
     out.extend_from_slice(b",\"micros\":");
     number(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), out);
-    if let Some(problem) = problem {
-        out.extend_from_slice(b",\"problem\":");
-        quoted(problem, LogFormat::Json, out);
+    for (name, value) in fields(query, problem) {
+        for part in [",\"", name, "\":"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        quoted(value, LogFormat::Json, out);
     }
     for part in ["},\"target\":\"", ACCESS, "\"}"] {
         out.extend_from_slice(part.as_bytes());
     }
+}
+
+/// The fields that only some lines have.
+fn fields<'a>(
+    query: &'a Logged<'_>,
+    problem: Option<&'a str>,
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    query.fields().chain(problem.map(|problem| ("problem", problem)))
 }
 
 /// Appends a text in quotes. What a client sent can contain anything, so whatever is not plain is escaped.
@@ -162,11 +181,15 @@ mod tests {
             tracing::info!(
                 target: ACCESS,
                 id = line.id,
+                client = line.client.map(tracing::field::display),
                 method = line.method,
                 path = line.path,
                 status = line.status,
                 bytes = line.bytes,
                 micros = u64::try_from(line.took.as_micros()).unwrap(),
+                channel = line.query.channel.as_deref(),
+                version = line.query.version.as_deref(),
+                arch = line.query.arch.as_deref(),
                 problem = line.problem,
             );
         };
@@ -182,15 +205,19 @@ mod tests {
         let plain = AccessLine {
             at: AT.parse().unwrap(),
             id: "9f86-1",
+            client: Some("2001:db8::1".parse().unwrap()),
             method: "GET",
             path: "/v1/channels/1.8-production",
             status: 200,
             bytes: 1_048_576,
             took: Duration::from_nanos(1_234_567),
+            query: &Logged { version: Some("1.8.4".into()), ..Logged::default() },
             problem: None,
         };
         let odd = AccessLine {
             id: "",
+            client: None,
+            query: &Logged { channel: Some("a\n\u{1b}b".into()), arch: Some("".into()), ..Logged::default() },
             path: "/\"a\\b\u{1b}[31m\u{202e}ä\n",
             status: 404,
             bytes: 0,

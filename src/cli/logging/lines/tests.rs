@@ -36,11 +36,13 @@ fn log(writer: &dyn AccessWriter, path: &str) {
     writer.write(&AccessLine {
         at: crate::domain::Time::UNIX_EPOCH,
         id: "",
+        client: None,
         method: "GET",
         path,
         status: 200,
         bytes: 0,
         took: Duration::ZERO,
+        query: &crate::http::Logged::default(),
         problem: None,
     });
 }
