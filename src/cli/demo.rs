@@ -24,7 +24,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::labels::Labels;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::{SOAK_MIN, Urgency};
-use crate::domain::release::{Entries, Entry, Event, Evidence, Release, ReleaseFile, SCHEDULE};
+use crate::domain::release::{Entries, Entry, Event, Evidence, Release, ReleaseFile, SCHEDULE, Yank};
 use crate::domain::version::Version;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
@@ -87,7 +87,7 @@ pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> 
     if made_up {
         let _ = writeln!(
             text,
-            "  line {LINE} is made up: one release soaks, one is held, one is due in a minute"
+            "  line {LINE} is made up: one release soaks, one is held, one was yanked, one is due in a minute"
         );
     }
     let _ = writeln!(text, "try:\n  curl -s http://{address}/v1/channels | jq .");
@@ -139,8 +139,8 @@ fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result
     Ok(())
 }
 
-/// Adds the demo's own line, with four releases: one is promoted already, one soaks, one is held, and one
-/// is due in a minute.
+/// Adds the demo's own line, with five releases: one is promoted already, one was yanked, one soaks, one is held,
+/// and one is due in a minute.
 fn add_line(demo: &Workspace) -> anyhow::Result<()> {
     let (line, now, store) = (LineName::parse(LINE)?, demo.now(), demo.store()?);
     let reading = store.read(now)?.reading;
@@ -162,20 +162,17 @@ fn add_line(demo: &Workspace) -> anyhow::Result<()> {
     fs::write(demo.catalog.join(LINE).join("line.yaml"), text)?;
 
     let days = |n| now - TimeDelta::days(n);
+    let event = |ago, reason: &str| Event::new(days(ago), "ada".to_owned(), reason.to_owned());
+    let mut yanked = release(demo, "1.10.0-demo.2", &[days(30)])?;
+    yanked.yank = Some(Box::new(Yank { event: event(28, "nodes lose their volumes"), to: None }));
+    let mut held = release(demo, HELD, &[days(20)])?;
+    held.hold = Some(Box::new(event(3, "etcd loses quorum on the canary clusters")));
     let releases = [
-        release(demo, "1.10.0-demo.1", &[days(40), days(20)], None)?,
-        release(demo, "1.10.1-demo.1", &[now - SOAK_MIN + SOON], None)?,
-        release(
-            demo,
-            HELD,
-            &[days(20)],
-            Some(Event::new(
-                days(3),
-                "ada".to_owned(),
-                "etcd loses quorum on the canary clusters".to_owned(),
-            )),
-        )?,
-        release(demo, "1.10.3-demo.1", &[days(5)], None)?,
+        release(demo, "1.10.0-demo.1", &[days(40), days(20)])?,
+        yanked,
+        release(demo, "1.10.1-demo.1", &[now - SOAK_MIN + SOON])?,
+        held,
+        release(demo, "1.10.3-demo.1", &[days(5)])?,
     ];
     let snapshot = store.read(now)?;
     let stages = snapshot.reading.catalog.line(&line).map_or(0, |line| line.stages.len());
@@ -190,12 +187,7 @@ fn add_line(demo: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn release(
-    demo: &Workspace,
-    version: &str,
-    entered: &[Time],
-    hold: Option<Event>,
-) -> anyhow::Result<Release> {
+fn release(demo: &Workspace, version: &str, entered: &[Time]) -> anyhow::Result<Release> {
     let version = Version::parse(version)?;
     let document = serde_json::json!({
         "version": version.to_string(),
@@ -225,7 +217,7 @@ fn release(
             .into(),
             barrier: false,
             replaces: None,
-            hold: hold.map(Box::new),
+            hold: None,
             yank: None,
             past: None,
             version,
