@@ -134,7 +134,7 @@ enum Command {
     /// Channels: list, show, pause, resume
     #[command(subcommand)]
     Channel(channel::Command),
-    /// Release lines: list, retire
+    /// Release lines: list, add, retire
     #[command(subcommand)]
     Line(line::Command),
     /// Promote what is due, or one release early

@@ -43,6 +43,8 @@ pub use refused::{Difference, Refused};
 /// One operation on a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
+    /// Add a line, which the policy has completed. Unless it inherits its soak, it has its own.
+    AddLine { line: Box<Line>, inherits_soak: bool },
     /// Add a release.
     Add(Box<Add>),
     /// Stop a release from entering further stages.
@@ -74,6 +76,10 @@ impl Operation {
     /// When the operation is refused.
     pub fn plan<'a>(&'a self, catalog: &'a Catalog, now: Time) -> Result<Outcome, Refused<'a>> {
         let mut outcome = match self {
+            Self::AddLine { line, inherits_soak } => {
+                let change = Change::AddLine { line: line.clone(), inherits_soak: *inherits_soak };
+                Ok(Outcome::of(Subject::Line { line: line.name.clone() }, [change]))
+            }
             Self::Add(ask) => add::add(catalog, ask, now),
             Self::Hold { version, reason, by } => hold::hold(catalog, version, by.event(now, reason)),
             Self::Resume { version, reason, by } => hold::resume(catalog, version, by.event(now, reason)),
@@ -117,7 +123,7 @@ impl Operation {
                 Some(Topic::Channel(channel.clone()))
             }
             Self::Retire { line, .. } => Some(Topic::Line(line.clone())),
-            Self::Add(_) | Self::Loosen { .. } | Self::PromoteEarly(_) => None,
+            Self::AddLine { .. } | Self::Add(_) | Self::Loosen { .. } | Self::PromoteEarly(_) => None,
         }
     }
 
@@ -146,7 +152,7 @@ impl Operation {
     /// The reason for the operation, if one was given.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Add(_) => None,
+            Self::AddLine { .. } | Self::Add(_) => None,
             Self::Hold { reason, .. }
             | Self::Resume { reason, .. }
             | Self::Unyank { reason, .. }
@@ -162,6 +168,7 @@ impl Operation {
     /// The author of the operation, if it has one.
     pub const fn by(&self) -> Option<&Author> {
         match self {
+            Self::AddLine { .. } => None,
             Self::Add(ask) => ask.by.as_ref(),
             Self::Hold { by, .. }
             | Self::Resume { by, .. }

@@ -12,6 +12,7 @@ use super::ceremony::{self, pins};
 use super::failure::{Hint, refuse};
 use super::keyfile;
 use super::passphrase::{PassphraseSource, Passphrases};
+use super::shell;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::{Workspace, work_tree};
@@ -163,21 +164,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.made.extend(written.iter().map(|path| workspace.catalog.join(path)));
     body.show(terminal)?;
     args.keep_safe(terminal);
-    let lines = if snapshot.reading.catalog.lines().next().is_none() {
-        format!("write a line, `{}/1.8/line.yaml`, then ", workspace.catalog.display())
-    } else {
-        String::new()
-    };
+    let is_empty = snapshot.reading.catalog.lines().next().is_none();
+    let line = if is_empty { "`tidegate line add LINE`, " } else { "" };
+    let key = |role: &str| shell::quoted(&args.offline_keys.join(format!("{role}.pem")));
+    // Only the targets key can delegate a new line to the release key.
+    let targets = if is_empty { format!(" --targets-key {}", key("targets")) } else { String::new() };
     terminal.note(format_args!(
-        "next: {lines}`tidegate release add VERSION --payload FILE` and `tidegate release sign --key {}`",
-        args.offline_keys.join("release.pem").display()
+        "next: {line}`tidegate release add VERSION --payload FILE`, `tidegate release sign --key {}{targets}`",
+        key("release")
     ));
-    if !lines.is_empty() {
-        terminal.note(format_args!(
-            "      signing the first release of a new line also needs `--targets-key {}`",
-            args.offline_keys.join("targets.pem").display()
-        ));
-    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,18 +3,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::author::Author;
 use super::ceremony::{self, SEE_ROLES, pins};
-use super::failure::Hint;
+use super::failure::{Hint, refuse};
 use super::keyfile;
 use super::operation;
 use super::table::Table;
 use super::terminal::Terminal;
-use super::workspace::Workspace;
+use super::time;
+use super::workspace::{View, Workspace};
 use crate::domain::channel::LineName;
+use crate::domain::line::{Follows, Prefix};
+use crate::domain::policy::{Soak, SoakPolicy};
 use crate::formats::api::Notice;
+use crate::formats::yaml::line_path;
 use crate::operations::Operation;
 use crate::signing::ceremony::{CeremonyError, Retirement, retire_line};
 use crate::words::operations as words;
@@ -23,7 +28,48 @@ use crate::words::operations as words;
 pub enum Command {
     /// List lines
     List,
+    Add(AddArgs),
     Retire(RetireArgs),
+}
+
+/// Add a line, for the releases of a new minor version
+///
+/// Writes `NAME/line.yaml`. The line has the policy's stages and soak, unless `--soak` gives it its own. It takes
+/// releases at once. Its first release must be signed with the targets key as well, which says who signs its
+/// releases from then on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate line add 1.9 --follows 1.8
+  tidegate line add 1.9 --title 'Tectonic 1.9' --soak 21d..28d
+  tidegate line add edge --prefix 2 --soak 1d..7d --why 'only for our own test clusters'")]
+pub struct AddArgs {
+    /// The line's name, mostly the numbers with which its versions begin
+    #[arg(value_name = "NAME")]
+    line: LineName,
+    /// The numbers with which its versions begin, if that is not its name
+    #[arg(long, value_name = "NUMBERS")]
+    prefix: Option<Prefix>,
+    /// A title for people
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// The line before it, from which clusters may enter it
+    #[arg(long, value_name = "LINE")]
+    follows: Option<LineName>,
+    /// How long clusters may still enter it from a release that is no longer the latest of the line before
+    #[arg(long, value_name = "DURATION", value_parser = time::duration, requires = "follows")]
+    grace: Option<TimeDelta>,
+    /// How long a release soaks before each further stage, and when it is overdue
+    #[arg(long, value_name = "MIN..MAX", value_parser = soak)]
+    soak: Option<Soak>,
+    /// Why a soak is shorter or longer than usual; it is public
+    #[arg(long, value_name = "TEXT", requires = "soak")]
+    why: Option<String>,
+}
+
+fn soak(text: &str) -> Result<Soak, String> {
+    let (min, max) = text.split_once("..").ok_or("write it as MIN..MAX, as in `14d..28d`")?;
+    Ok(Soak { min: time::duration(min)?, max: time::duration(max)? })
 }
 
 /// End a line: nothing new enters it, and what it offers stays on offer
@@ -69,6 +115,7 @@ struct LineBody<'a> {
 pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     match command {
         Command::List => list(workspace, terminal),
+        Command::Add(args) => add(&args, workspace, terminal),
         Command::Retire(args) => retire(args, workspace, terminal),
     }
 }
@@ -94,8 +141,53 @@ fn list(workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<Ex
             retired.unwrap_or_default(),
         ]);
     }
-    terminal.table(&body, &table, "the catalog has no lines yet: write `LINE/line.yaml`")?;
+    terminal.table(&body, &table, "the catalog has no lines yet: add one with `tidegate line add LINE`")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn add(args: &AddArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let name = &args.line;
+    let (operation, outcome, keys) = workspace.commit(|view| {
+        view.check_faults("cannot add a line")?;
+        let operation = args.operation(view)?;
+        let outcome = operation::plan(&operation, view, workspace)?;
+        let keys = matches!(view.trust(), Ok(Some(_)));
+        Ok((outcome.changes.clone(), (operation, outcome, keys)))
+    })?;
+    let body = operation::Body::of(&operation, &outcome.subject, words::result(&operation, &outcome));
+    let done = operation::show(&operation, &outcome, &body, terminal)?;
+    let file = workspace.catalog.join(line_path(name));
+    terminal.note(format_args!("its file is `{}`", file.display()));
+    // Only the targets keys can delegate a new line to release keys.
+    let sign = if keys { ", then `tidegate release sign --key FILE --targets-key FILE`" } else { "" };
+    let line = if args.prefix.is_some() { format!(" --line {name}") } else { String::new() };
+    terminal.note(format_args!("next: `tidegate release add VERSION{line} --payload FILE`{sign}"));
+    Ok(done)
+}
+
+impl AddArgs {
+    fn operation(&self, view: &View) -> anyhow::Result<Operation> {
+        let name = &self.line;
+        let prefix = self.prefix.or_else(|| Prefix::parse(name.as_str()).ok()).ok_or_else(|| {
+            refuse(
+                format!(
+                    "cannot tell which versions line `{name}` takes: its name is not their first numbers"
+                ),
+                format!(
+                    "name the numbers: `tidegate line add {name} --prefix NUMBERS`, for example `--prefix 2`"
+                ),
+            )
+        })?;
+        let mut line = view.snapshot.reading.new_line(name.clone(), prefix);
+        line.title.clone_from(&self.title);
+        let follows = |line: &LineName| Follows { line: line.clone(), grace: self.grace.unwrap_or_default() };
+        line.follows = self.follows.as_ref().map(follows);
+        if let Some(soak) = self.soak {
+            let own = SoakPolicy { normal: soak, security: soak, why: self.why.clone(), security_why: None };
+            line.stages.iter_mut().skip(1).for_each(|stage| stage.soak = Some(own.clone()));
+        }
+        Ok(Operation::AddLine { line: Box::new(line), inherits_soak: self.soak.is_none() })
+    }
 }
 
 fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {

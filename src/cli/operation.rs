@@ -82,20 +82,16 @@ pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
         Refused::NoRelease(version) => view.release(version).err(),
         Refused::NoChannel(name) => view.channel(name).err(),
         Refused::NoLine(name) => view.line(name).err(),
-        Refused::NoLineFor(version) => Some(refuse(words::refusal(refused), create_line(view, version))),
+        Refused::NoLineFor(version) => Some(refuse(words::refusal(refused), create_line(version))),
         _ => None,
     };
     unknown.unwrap_or_else(|| refusal(refused))
 }
 
 /// Says how to create the line of a version.
-fn create_line(view: &View, version: &Version) -> String {
+fn create_line(version: &Version) -> String {
     let [major, minor, _] = version.numbers();
-    let (line, folder) = (format!("{major}.{minor}"), view.path(&format!("{major}.{minor}")));
-    let folder = folder.display();
-    format!(
-        "create its line first: `mkdir -p '{folder}' && printf 'format: 1\\nline: \"{line}\"\\n' > '{folder}/line.yaml'`"
-    )
+    format!("create its line first: `tidegate line add {major}.{minor}`")
 }
 
 /// Turns a refusal into an error that says what to do about it.

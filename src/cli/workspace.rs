@@ -364,7 +364,7 @@ impl View {
             }
             let known: Vec<&str> = self.catalog.lines().map(|line| line.name.as_str()).collect();
             let all = if known.is_empty() {
-                "the catalog has no lines yet: write `LINE/line.yaml`".to_owned()
+                "the catalog has no lines yet: add one with `tidegate line add LINE`".to_owned()
             } else {
                 format!(
                     "the catalog's lines: {}",
@@ -387,6 +387,16 @@ impl View {
             format!("{what}: line `{line}` has {count}{}", first.unwrap_or_default()),
             "see all of them, each with a hint: `tidegate catalog check`",
         )
+    }
+
+    /// Refuses to add something while the catalog has faults, which may hide what it depends on.
+    pub fn check_faults(&self, cannot: &str) -> anyhow::Result<()> {
+        let Some(fault) = self.snapshot.reading.faults.first() else { return Ok(()) };
+        let folder = self.folder.display().to_string();
+        Err(refuse(
+            format!("{cannot} while the catalog has faults\n{}", fault.within(&folder)),
+            "see them all: `tidegate catalog check`",
+        ))
     }
 
     /// Returns the path of a catalog file, below the folder as the user named it.

@@ -203,6 +203,21 @@ impl Catalog {
         self
     }
 
+    /// Returns the catalog with a new line, or every rule that the line would break, on its own or with another
+    /// one.
+    pub(super) fn with_new_line(self, line: &Line) -> Result<Self, Vec<Broken>> {
+        let name = &line.name;
+        let unusable: Unusable = self.salvaged.keys().map(|name| (name.clone(), BTreeSet::new())).collect();
+        let known = self.lines.into_values().map(|line| CheckedLine { line, broken: Vec::new() });
+        let new = CheckedLine::of(line.clone(), &BTreeSet::new());
+        let (catalog, mut broken) = Self::of_checked(known.chain([new]), &unusable);
+        broken.retain(|one| one.line == *name);
+        if !broken.is_empty() {
+            return Err(broken);
+        }
+        Ok(Self { salvaged: self.salvaged, loosened: self.loosened, ..catalog })
+    }
+
     /// Returns the catalog without the lines that `keep` does not want.
     pub fn with_lines(mut self, keep: impl Fn(&LineName) -> bool) -> Self {
         self.lines.retain(|name, _| keep(name));

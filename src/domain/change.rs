@@ -13,6 +13,9 @@ use super::version::Version;
 /// One change, which names the release, line or stage that it applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// A new line, as the policy completes it. Unless it inherits its soak, each stage after the first has the
+    /// line's own.
+    AddLine { line: Box<Line>, inherits_soak: bool },
     /// A new release.
     Add { line: LineName, release: Box<Release> },
     /// A release enters a stage: a promotion.
@@ -42,6 +45,8 @@ pub enum Change {
 /// The target of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed<'a> {
+    /// A new line.
+    NewLine(&'a LineName),
     /// A new release in this line.
     NewRelease(&'a LineName, &'a Version),
     /// A release that is already in the catalog.
@@ -59,7 +64,7 @@ impl<'a> Changed<'a> {
     /// When the release is not in the catalog.
     pub fn line(self, catalog: &'a Catalog) -> Result<Option<&'a LineName>, ChangeError> {
         match self {
-            Self::NewRelease(line, _) | Self::Line(line) => Ok(Some(line)),
+            Self::NewLine(line) | Self::NewRelease(line, _) | Self::Line(line) => Ok(Some(line)),
             Self::Release(version) => match catalog.stoppable_release(version) {
                 Some((line, _)) => Ok(Some(&line.name)),
                 None => Err(ChangeError::NoRelease(version.clone())),
@@ -76,6 +81,8 @@ pub enum ChangeError {
     NoRelease(Version),
     #[error("line `{0}` is not in the catalog")]
     NoLine(LineName),
+    #[error("line `{0}` is already in the catalog")]
+    LineExists(LineName),
     #[error("line `{line}` has no stage `{stage}`")]
     NoStage { line: LineName, stage: StageName },
     #[error("release `{0}` is already in the catalog")]
@@ -95,6 +102,14 @@ impl Change {
     /// break a rule of the catalog. A stop of a faulty line may break a rule that is broken already, and may
     /// refer to a release that cannot be read.
     pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
+        if let Self::AddLine { line, .. } = self {
+            let name = &line.name;
+            if catalog.stoppable(name).is_some() {
+                return Err(ChangeError::LineExists(name.clone()));
+            }
+            let broken = |broken| ChangeError::Broken { line: name.clone(), broken };
+            return catalog.with_new_line(line).map_err(broken);
+        }
         let Some(name) = self.changed().line(&catalog)?.cloned() else { return Ok(self.loosen(catalog)) };
         let (line, is_faulty) = if catalog.line(&name).is_some() {
             (catalog.lines_mut().get_mut(&name), false)
@@ -129,6 +144,7 @@ impl Change {
     /// The target of the change.
     pub fn changed(&self) -> Changed<'_> {
         match self {
+            Self::AddLine { line, .. } => Changed::NewLine(&line.name),
             Self::Add { line, release } => Changed::NewRelease(line, &release.version),
             Self::Enter { version, .. }
             | Self::Leave { version, .. }
@@ -148,7 +164,7 @@ impl Change {
     pub fn version(&self) -> Option<&Version> {
         match self.changed() {
             Changed::NewRelease(_, version) | Changed::Release(version) => Some(version),
-            Changed::Line(_) | Changed::Policy => None,
+            Changed::NewLine(_) | Changed::Line(_) | Changed::Policy => None,
         }
     }
 
@@ -205,7 +221,7 @@ impl Change {
                 }
             }
             Self::Retire { retired, .. } => line.retired = Some(retired.clone()),
-            Self::Loosen(_) => {}
+            Self::AddLine { .. } | Self::Loosen(_) => {}
         }
         Ok(())
     }

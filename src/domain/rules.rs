@@ -221,8 +221,8 @@ pub(super) fn between(lines: &[Arc<Line>], unusable: &Unusable, broken: &mut Vec
 }
 
 /// Checks the rules that a change of one line can break: those for the line itself, or those for one
-/// release and for the replacements of yanked releases. No [`Change`](super::change::Change) can break a
-/// rule between lines.
+/// release and for the replacements of yanked releases. Only a new line can break a rule between lines, and is
+/// [checked with them](super::catalog::Catalog::with_new_line).
 pub(super) fn changed(line: &Line, version: Option<&Version>) -> Vec<Broken> {
     let mut broken = Vec::new();
     {

@@ -55,7 +55,7 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
         Changed::Line(_) if catalog.stoppable(line).is_none() => {
             return Err(ChangeError::NoLine(line.clone()));
         }
-        Changed::Line(_) | Changed::Policy => line_path(line),
+        Changed::NewLine(_) | Changed::Line(_) | Changed::Policy => line_path(line),
     })
 }
 
@@ -71,13 +71,20 @@ pub fn edit<'a>(
     old: impl FnOnce(&str) -> Option<&'a [u8]>,
 ) -> Result<Option<Edit>, EditError> {
     let file = file(change, catalog)?;
-    if let Change::Add { line: name, release } = change {
-        let line = catalog.line(name).ok_or_else(|| ChangeError::NoLine(name.clone()))?;
-        if old(&file).is_some() {
-            return Err(EditError::Exists(file));
+    let new = match change {
+        Change::AddLine { line, inherits_soak } => Some(render::line(line, *inherits_soak)),
+        Change::Add { line: name, release } => {
+            let line = catalog.line(name).ok_or_else(|| ChangeError::NoLine(name.clone()))?;
+            Some(render::release(line, release))
         }
-        let text = render::release(line, release);
-        return Ok(Some(Edit { file, text }));
+        _ => None,
+    };
+    if let Some(text) = new {
+        return if old(&file).is_some() {
+            Err(EditError::Exists(file))
+        } else {
+            Ok(Some(Edit { file, text }))
+        };
     }
     // A catalog need not have a policy.
     let new = matches!(change, Change::Loosen(_)).then_some(&b"format: 1\n"[..]);
@@ -112,10 +119,10 @@ pub fn alone(change: &Change) -> Option<String> {
 }
 
 /// Returns the path of the key that a change affects, and its new value, or no value if the change removes
-/// the key. Returns `None` for a new release, which gets a file of its own, and for a record.
+/// the key. Returns `None` for a new line or release, which gets a file of its own, and for a record.
 fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     Some(match change {
-        Change::Add { .. } | Change::Loosen(_) => return None,
+        Change::AddLine { .. } | Change::Add { .. } | Change::Loosen(_) => return None,
         Change::Enter { stage, entry, .. } => (vec!["stages", stage.as_str()], Some(render::entry(entry))),
         Change::Leave { stage, .. } => (vec!["stages", stage.as_str()], None),
         Change::Hold { hold, .. } => (vec!["hold"], Some(render::event(hold))),
@@ -136,7 +143,8 @@ fn record(change: &Change) -> Option<(Vec<&str>, String)> {
         Change::Unyank { ended, .. } => (vec!["unyanked"], render::ended(ended)),
         Change::Unpause { stage, ended, .. } => (vec!["resumed", stage.as_str()], render::ended(ended)),
         Change::Loosen(loosened) => (vec!["loosened"], render::loosened(loosened)),
-        Change::Add { .. }
+        Change::AddLine { .. }
+        | Change::Add { .. }
         | Change::Enter { .. }
         | Change::Leave { .. }
         | Change::Hold { .. }

@@ -73,9 +73,17 @@ pub struct Reading {
     pub faults: Vec<Fault>,
     /// The files that an editor, a merge or a file manager left behind, and that are ignored.
     pub leftovers: Vec<String>,
+    /// What a new line inherits from the policy.
+    inherited: Option<Arc<assemble::Inherited>>,
 }
 
 impl Reading {
+    /// Creates what reading a catalog without faults results in.
+    #[cfg(test)]
+    pub fn of(catalog: Catalog) -> Self {
+        Self { catalog, ..Self::default() }
+    }
+
     /// Returns a message for each faulty line, which describes its first fault. File paths in the messages
     /// begin with `folder`.
     pub fn faulty_lines(&self, folder: &Path) -> BTreeMap<LineName, String> {

@@ -113,7 +113,7 @@ impl CatalogStore for MemoryCatalog {
         let Kept { count, catalog, trust, manifests } = self.kept().clone();
         Ok(Snapshot {
             revision: revision(count),
-            reading: Arc::new(Reading { catalog, ..Reading::default() }),
+            reading: Arc::new(Reading::of(catalog)),
             trust,
             unread_roles: BTreeMap::new(),
             touched: None,

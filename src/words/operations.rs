@@ -39,6 +39,12 @@ pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
 /// The words for an operation: what was done, the details, and why there was nothing to do.
 fn told(operation: &Operation) -> (&'static str, String, &'static str) {
     match operation {
+        Operation::AddLine { line, .. } => {
+            let channels: Vec<String> =
+                line.stages.iter().map(|stage| format!("`{}`", stage.channel)).collect();
+            let details = format!(" with {}", channels.join(", "));
+            ("added", details, "is already in the catalog")
+        }
         Operation::Add(ask) => {
             let size: u64 = ask.payloads.iter().map(|payload| payload.size).sum();
             let details = format!(": {} of {size} bytes", counted(ask.payloads.len(), "payload"));
@@ -146,10 +152,10 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             format!("name one of these stages: {}", names.join(", "))
         }
         Refused::NoAuthor => {
-            "give your name: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`".to_owned()
+            "give the name to record with `--by NAME`, or set `TIDEGATE_BY`; where git is installed, its `user.name` is taken".to_owned()
         }
         Refused::ReservedAuthor => "name the person who does this: `--by NAME`".to_owned(),
-        Refused::NoLineFor(_) => "create its line first: `LINE/line.yaml` in the catalog".to_owned(),
+        Refused::NoLineFor(_) => "create its line first: `tidegate line add LINE`".to_owned(),
         Refused::LongName { .. } => {
             "give the payload file a shorter name, or the release a shorter version".to_owned()
         }
@@ -187,6 +193,9 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         Refused::ClockAhead { .. } => {
             "correct the clock; if it is right, find out why the server does not renew what it serves"
                 .to_owned()
+        }
+        Refused::Change(ChangeError::LineExists(line)) => {
+            format!("add a release to it with `tidegate release add VERSION --line {line} --payload FILE`")
         }
         Refused::Change(_) => match broken(refused) {
             Some(broken) => rules::message_and_hint(&broken.rule).1,

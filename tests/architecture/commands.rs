@@ -60,6 +60,8 @@ fn words(command: &str, value: &str) -> Vec<String> {
         ("VERSION", "1.8.4"),
         ("TIME", "2018-01-01T00:00:00Z"),
         (":LINE=", ":1.8="),
+        ("LINE", "1.8"),
+        ("NUMBERS", "2"),
         ("WHAT", "hold/1.8.4"),
         ("ROLE", "root"),
         ("CHANNEL", "1.8-production"),

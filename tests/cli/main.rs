@@ -13,6 +13,7 @@ mod hints;
 mod history;
 mod init;
 mod keys;
+mod line;
 mod lost;
 mod owners;
 mod pages;

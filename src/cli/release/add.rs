@@ -15,7 +15,7 @@ use super::super::author::Author;
 use super::super::failure::{Hint, refuse};
 use super::super::operation;
 use super::super::terminal::Terminal;
-use super::super::workspace::{View, Workspace};
+use super::super::workspace::Workspace;
 use crate::domain::channel::LineName;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::Urgency;
@@ -110,7 +110,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     add.payloads = Arc::clone(&payloads);
     let operation = Operation::Add(Box::new(add));
     let (outcome, is_new_line) = workspace.commit(|view| {
-        refuse_faulty(view, workspace)?;
+        view.check_faults("cannot add a release")?;
         let outcome = operation::plan(&operation, view, workspace)?;
         // A release that is already in the catalog may have lost its files since.
         staged.keep()?;
@@ -133,16 +133,6 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         terminal.note(format_args!("next: `tidegate release sign {} --key FILE{targets}`", args.version));
     }
     Ok(done)
-}
-
-/// Refuses a catalog with faults: a fault may hide the release's line, or the release that it replaces.
-fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
-    let Some(fault) = view.snapshot.reading.faults.first() else { return Ok(()) };
-    let folder = workspace.catalog.display().to_string();
-    Err(refuse(
-        format!("cannot add a release while the catalog has faults\n{}", fault.within(&folder)),
-        "see them all: `tidegate catalog check`",
-    ))
 }
 
 impl Args {
@@ -173,8 +163,14 @@ impl Args {
     }
 }
 
-/// Refuses a pointer of Git LFS, which stands for the payload.
+/// Refuses a pipe, which cannot be read twice, and a pointer of Git LFS, which stands for the payload.
 fn check_file(path: &Path) -> anyhow::Result<()> {
+    if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Err(refuse(
+            format!("payload `{}` is not a regular file", path.display()),
+            "write the payload to a file first, and name that file with `--payload`",
+        ));
+    }
     if is_lfs_pointer(path)? {
         return Err(refuse(
             format!("`{}` is a Git LFS pointer, and not the file that it stands for", path.display()),

@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use super::scalar::scalar;
 use crate::domain::labels::Labels;
-use crate::domain::line::Line;
+use crate::domain::line::{Follows, Line, Prefix};
 use crate::domain::loosened::Loosened;
 use crate::domain::payload::Payload;
+use crate::domain::policy::SoakPolicy;
 use crate::domain::release::{Ended, Entry, Event, Outage, Release, Yank};
 use crate::domain::rfc3339;
+use crate::domain::span::Span;
 
 /// The maximum width of a line, in bytes. A mapping that does not fit is written as a block.
 const WIDTH: usize = 110;
@@ -69,6 +71,45 @@ fn event_pairs(event: &Event) -> [(&'static str, String); 3] {
 fn flow(pairs: &[(&str, String)]) -> String {
     let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     format!("{{ {} }}", pairs.join(", "))
+}
+
+/// Writes the file of a new line. What the line inherits is left out.
+pub fn line(line: &Line, inherits_soak: bool) -> String {
+    let inherited = if inherits_soak { "Stages, soak, windows and freezes" } else { "Windows and freezes" };
+    let mut lines = Lines(format!("# {inherited} come from policy.yaml, unless they are set here.\n"));
+    lines.push("format", "1");
+    lines.push("line", &scalar(line.name.as_str()));
+    if let Some(title) = &line.title {
+        lines.push("title", &scalar(title));
+    }
+    if Prefix::parse(line.name.as_str()) != Ok(line.prefix) {
+        lines.push("prefix", &scalar(&line.prefix.to_string()));
+    }
+    if let Some(Follows { line, grace }) = &line.follows {
+        let grace = (!grace.is_zero()).then(|| ("grace", Span(*grace).to_string()));
+        let pairs: Vec<_> = [("line", scalar(line.as_str()))].into_iter().chain(grace).collect();
+        lines.push("follows", &flow(&pairs));
+    }
+    if !inherits_soak {
+        lines.block(
+            "stages",
+            line.stages
+                .iter()
+                .map(|stage| {
+                    let soak = stage.soak.as_ref().map(|own| ("soak", soak(own)));
+                    flow(&[("name", scalar(stage.name.as_str()))].into_iter().chain(soak).collect::<Vec<_>>())
+                })
+                .map(|stage| format!("- {stage}")),
+        );
+    }
+    lines.0
+}
+
+/// Writes a soak that is the same for every urgency.
+fn soak(SoakPolicy { normal, why, .. }: &SoakPolicy) -> String {
+    let mut pairs = vec![("min", Span(normal.min).to_string()), ("max", Span(normal.max).to_string())];
+    pairs.extend(why.iter().map(|why| ("why", scalar(why))));
+    flow(&pairs)
 }
 
 /// Writes the file of a new release.

@@ -64,8 +64,8 @@ pub struct Assembler {
 }
 
 /// What lines inherit from the policy.
-#[derive(Debug)]
-struct Inherited {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Inherited {
     stages: Vec<RawStage>,
     freezes: Vec<Freeze>,
     /// Whether the policy has no faults. Otherwise no line has stages.
@@ -100,6 +100,19 @@ impl Built {
 
     fn is_of(&self, folder: &Folder<'_>) -> bool {
         self.files.iter().map(|file| Arc::as_ptr(&file.0)).eq(folder.files().map(|file| Arc::as_ptr(&file.0)))
+    }
+}
+
+impl Reading {
+    /// Returns a line that has nothing of its own but a name, as the policy completes it.
+    pub fn new_line(&self, name: LineName, prefix: Prefix) -> Line {
+        let policy = self.inherited.as_ref().map(|known| RawPolicy {
+            stages: known.stages.clone(),
+            freezes: known.freezes.clone(),
+            loosened: Vec::new(),
+        });
+        let raw = RawLine::named(name, prefix);
+        Build { raw: &raw, broken: &mut Vec::new() }.line(Some(&policy.unwrap_or_default()), [].into_iter())
     }
 }
 
@@ -198,7 +211,8 @@ impl Assembler {
         faults.sort();
         leftovers.sort();
         let catalog = catalog.with_salvaged(salvaged).with_loosened(readable.loosened.iter().cloned());
-        Reading { catalog, faulty: by_line, doubtful, faults, leftovers }
+        let inherited = self.inherited.clone();
+        Reading { catalog, faulty: by_line, doubtful, faults, leftovers, inherited }
     }
 
     /// Forgets every line if the policy means something else for it than before.

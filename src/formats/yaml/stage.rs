@@ -39,7 +39,7 @@ const STAGE_WINDOWS: Key =
     may("windows", Form::Shape(&keys::WINDOWS), "When promotions into this stage may happen.");
 
 /// One stage in a file's list of stages.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RawStage {
     pub name: StageName,
     pub channel: Option<ChannelName>,

@@ -179,6 +179,10 @@ impl Directory {
         tree: Option<&WorkTree>,
     ) -> Result<(), Stop> {
         let target = target(from.listing, &file.key).unwrap_or_else(|| self.catalog.join(&file.key));
+        // Only a new line has no folder yet.
+        if let Some(folder) = target.parent() {
+            durable::create_folder(folder, Mode::Keep)?;
+        }
         durable::write_if(&target, file.text.as_bytes(), Mode::Keep, || {
             let line = file.key.split('/').next().map(|line| format!("{line}/line.yaml"));
             // The file itself is checked last, right before it is replaced.
