@@ -12,12 +12,12 @@ fn commands(job: &str) -> String {
     step(job)["run"].as_str().unwrap().to_owned()
 }
 
-/// The variables that give a job's step the inputs of its workflow.
+/// The variables of a job's step that may be empty: the inputs of its workflow, and what the repository sets.
 fn inputs_of(job: &str) -> Vec<String> {
     let step = step(job);
     let variables = step["env"].as_object().unwrap().iter();
     variables
-        .filter(|(_, value)| value.as_str().is_some_and(|value| value.contains("inputs.")))
+        .filter(|(_, value)| value.as_str().is_some_and(|value| !value.contains("secrets.")))
         .map(|(name, _)| name.clone())
         .collect()
 }
@@ -27,9 +27,12 @@ fn step(job: &str) -> serde_json::Value {
 }
 
 fn steps(job: &str) -> Vec<serde_json::Value> {
+    workflow()["jobs"][job]["steps"].as_array().unwrap().clone()
+}
+
+fn workflow() -> serde_json::Value {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci-example.yml")).unwrap();
-    let workflow: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-    workflow["jobs"][job]["steps"].as_array().unwrap().clone()
+    serde_saphyr::from_str(&text).unwrap()
 }
 
 /// A bare repository that everybody pushes to, and the clones around it.
@@ -66,8 +69,7 @@ impl World {
             &engineer,
             r#"
             tidegate init --offline-keys ../keys --no-encrypt
-            mkdir channels/1.0
-            printf 'format: 1\nline: "1.0"\n' > channels/1.0/line.yaml
+            tidegate line add 1.0
             echo 1.0.0 > payload.json
             git add channels payloads payload.json
             git commit --quiet --message "Begin"
@@ -241,6 +243,51 @@ fn a_hold_that_was_pushed_first_wins() {
     let release = world.release("1.0.0");
     assert!(release.contains("canaries fail"), "{release}");
     assert!(!release.contains(" production: {"), "{release}");
+}
+
+#[test]
+fn no_release_is_lost_when_many_are_added_at_once() {
+    let world = World::new();
+    let adds: Vec<String> = (1..=8).map(|patch| format!("1.0.{patch}")).collect();
+    let promotions = std::iter::repeat_n(String::new(), 4);
+    let runs: Vec<_> = adds.iter().cloned().chain(promotions).enumerate().collect();
+    let clones: Vec<_> = runs.iter().map(|(run, _)| world.clone_as(&format!("ci{run}"))).collect();
+    std::thread::scope(|scope| {
+        for (run, version) in &runs {
+            let (world, clone) = (&world, &clones[*run]);
+            scope.spawn(move || {
+                let payload = if version.is_empty() { "" } else { "payload.json" };
+                let output = world.promote(clone, &[("VERSION", version), ("PAYLOADS", payload)]);
+                assert!(output.status.success(), "{}", said(&output));
+            });
+        }
+    });
+    for version in &adds {
+        assert!(world.release(version).contains("preproduction: {"), "{version}");
+    }
+    assert!(world.release("1.0.0").contains(" production: {"));
+    let engineer = world.folder.path().join("engineer");
+    world.sh(&engineer, "git pull --quiet && tidegate catalog check && tidegate verify");
+}
+
+#[test]
+fn a_run_that_adds_a_release_shares_its_group_with_no_other() {
+    let workflow = workflow();
+    let group = workflow["jobs"]["promote"]["concurrency"]["group"].as_str().unwrap();
+    assert!(group.contains("inputs.version && github.run_id"), "{group}");
+    assert!(workflow["on"]["schedule"][0]["cron"].is_string(), "nothing else promotes in time");
+    for job in ["check", "promote"] {
+        let names: Vec<_> = steps(job).into_iter().map(|step| step["name"].clone()).collect();
+        assert!(names.ends_with(&["install".into(), job.into()]), "{names:?}");
+    }
+}
+
+#[test]
+fn the_witness_is_asked_if_the_repository_names_one() {
+    let world = World::new();
+    let ci = world.clone_as("ci");
+    let output = world.promote(&ci, &[("WITNESS", "http://127.0.0.1:9")]);
+    assert!(said(&output).contains("cannot fetch `http://127.0.0.1:9/"), "{}", said(&output));
 }
 
 #[test]
