@@ -6,5 +6,6 @@ mod between;
 mod by_itself;
 mod faults;
 mod good;
+mod hints;
 mod never;
 mod samples;

@@ -29,7 +29,9 @@ impl<'n, 'a> Fields<'n, 'a> {
                 let hint = "put quotes around a value that has a comma, or write a list in brackets";
                 faults.push(entry.key.spot, message, hint);
             } else if !shape.has(name) {
+                let is_there = |key: &str| entries.iter().any(|entry| entry.name() == key);
                 let hint = match suggest(name, shape.keys.iter().map(|key| key.name)).first() {
+                    Some(near) if is_there(near) => format!("`{near}` is there already: keep one of them"),
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the known keys are {}", names(shape)),
                 };

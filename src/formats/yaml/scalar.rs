@@ -155,14 +155,16 @@ fn ruled<T>(
     }
 }
 
-/// Reads text, and checks it against a rule. Line breaks at its end, as in a folded scalar, are dropped.
+/// Reads text, and checks it against a rule. Line breaks at its end, as in a folded scalar, are dropped. As in
+/// [`parsed`], quotes are asked for only if the rule accepts the text.
 fn ruled_text(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
     broken: impl FnOnce(&str) -> Option<Rule>,
 ) -> Option<String> {
-    let text = text(node, faults)?.trim_end_matches('\n').to_owned();
-    ruled(node, faults, text, |text| broken(text))
+    let written = word(node, faults)?.trim_end_matches('\n').to_owned();
+    let value = ruled(node, faults, written, |text| broken(text))?;
+    text(node, faults).map(|_| value)
 }
 
 /// Reads one line of text, of at most `most` bytes.
@@ -252,14 +254,12 @@ pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256>
 
 /// Reads the name of a payload file.
 pub(super) fn file_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let name = text(node, faults)?.to_owned();
-    ruled(node, faults, name, |name| rules::file_name(name))
+    ruled_text(node, faults, rules::file_name)
 }
 
 /// Reads an architecture, such as `amd64`.
 pub(super) fn arch(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let name = text(node, faults)?.to_owned();
-    ruled(node, faults, name, |name| rules::arch(name))
+    ruled_text(node, faults, rules::arch)
 }
 
 #[cfg(test)]

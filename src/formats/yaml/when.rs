@@ -1,6 +1,9 @@
 //! Reads times, durations, days and hours.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono::{
+    DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta,
+    Timelike, Weekday,
+};
 
 use super::faults::Faults;
 use super::fields::{Fields, list};
@@ -21,26 +24,33 @@ const LEAP: u32 = 1_000_000_000;
 pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
     let text = word(node, faults)?;
+    // What is meant, in the form that is accepted.
+    let write = |meant: DateTime<FixedOffset>| {
+        let meant = meant.with_nanosecond(0).unwrap_or(meant);
+        let is_there = (0..=9999).contains(&meant.to_utc().year());
+        let written = meant.to_rfc3339_opts(SecondsFormat::Secs, true);
+        if is_there { format!("write `{written}`") } else { FORM.to_owned() }
+    };
+    let utc = |meant: NaiveDateTime| format!("{} if that is UTC", write(meant.and_utc().into()));
     let (message, hint) = match DateTime::parse_from_rfc3339(text) {
         // An offset can lead out of the years that can be written.
         Ok(time) if !(0..=9999).contains(&time.to_utc().year()) => {
-            (format!("`{text}` is not between the years 0 and 9999"), FORM)
+            (format!("`{text}` is not between the years 0 and 9999"), FORM.to_owned())
         }
         Ok(time) if time.nanosecond() == 0 && text.as_bytes().get(10) == Some(&b'T') => {
             return Some(time.to_utc());
         }
         Ok(time) if LEAP <= time.nanosecond() => (
             format!("`{text}` is a leap second, which cannot be written here"),
-            "write `:59`, or the second after",
+            format!("{}, or the second after", write(time)),
         ),
-        Ok(time) if time.nanosecond() != 0 => {
-            (format!("`{text}` is not a whole second"), "leave the fraction out")
-        }
-        Err(_) if text.parse::<NaiveDateTime>().is_ok() => {
-            (format!("`{text}` has no time zone"), "add `Z` for UTC, or an offset as in `+02:00`")
-        }
-        Err(_) if text.parse::<NaiveDate>().is_ok() => (format!("`{text}` has no time of day"), FORM),
-        _ => (format!("`{text}` is not a time"), FORM),
+        Ok(time) if time.nanosecond() != 0 => (format!("`{text}` is not a whole second"), write(time)),
+        Ok(time) => (format!("`{text}` is not a time"), write(time)),
+        Err(_) => match (text.parse::<NaiveDateTime>(), text.parse::<NaiveDate>()) {
+            (Ok(time), _) => (format!("`{text}` has no time zone"), utc(time)),
+            (_, Ok(date)) => (format!("`{text}` has no time of day"), utc(date.and_time(NaiveTime::MIN))),
+            _ => (format!("`{text}` is not a time"), FORM.to_owned()),
+        },
     };
     faults.push(node.spot, message, hint);
     None
@@ -56,9 +66,16 @@ pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeD
             faults.push(node.spot, message, "write a shorter duration");
         }
         None => {
-            let hint = match text.parse::<u16>() {
-                Ok(days) => format!("write `{days}d` for days, `{days}w` for weeks, or `{days}h` for hours"),
-                Err(_) => "write whole days, weeks or hours, as in `14d`, `2w` or `36h`".to_owned(),
+            let units = [("d", "days"), ("w", "weeks"), ("h", "hours")];
+            let meant = units.into_iter().filter_map(|(letter, unit)| {
+                let Span(meant) = Span::parse(&format!("{text}{letter}"))?;
+                (meant <= TimeDelta::days(rules::DAYS)).then(|| format!("`{text}{letter}` for {unit}"))
+            });
+            let meant: Vec<String> = meant.collect();
+            let hint = if meant.is_empty() {
+                "write whole days, weeks or hours, as in `14d`, `2w` or `36h`".to_owned()
+            } else {
+                format!("write {}", meant.join(", "))
             };
             faults.push(node.spot, format!("`{text}` is not a duration"), hint);
         }
@@ -119,7 +136,7 @@ fn hours(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<(NaiveTime, NaiveTi
     };
     let parts = text.split_once('-').and_then(|(from, until)| Some((hour(from)?, hour(until)?)));
     if parts.is_none() {
-        let hint = "write a start and an end, as in `09:00-16:00`, from `00:00` to `23:59`";
+        let hint = "write a start and an end between 00:00 and 23:59, as in `09:00-16:00`";
         faults.push(node.spot, format!("`{text}` is not a range of hours"), hint);
     }
     parts
