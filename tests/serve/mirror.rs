@@ -75,6 +75,53 @@ fn an_export_is_what_the_server_serves_and_a_second_one_writes_only_what_changed
     place.run(&["verify", "--from", "mirror"]);
 }
 
+/// The commands of `docs/mirror.md` that copy a mirror with a program, without those that say from where to where.
+fn copying(program: &str) -> Vec<String> {
+    let page = include_str!("../../docs/mirror.md");
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let of_program = blocks.flat_map(str::lines).filter(|line| line.starts_with(program));
+    of_program.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_client_can_read_a_copy_of_a_mirror_after_each_command_that_copies_it() {
+    let place = Place::with(&["1.8.1"]);
+    for program in ["rsync", "rclone"] {
+        // `tests/run` installs rsync; not every machine has either.
+        if Command::new(program).arg("--version").output().is_err() {
+            continue;
+        }
+        let to = format!("copy-{program}");
+        let copied = |command: &str| {
+            let script = format!("cd mirror && to='{}' && {command}", place.path(&to).display());
+            let output = Command::new("sh").args(["-c", &script]).current_dir(place.dir()).output().unwrap();
+            assert!(output.status.success(), "{command}: {output:?}");
+        };
+        let commands = copying(program);
+        assert_eq!(commands.len(), 4, "{commands:?}");
+        let server = place.serve();
+        export(&place, &[]);
+        for command in &commands {
+            copied(command);
+        }
+        place.run(&["verify", "--from", &to]);
+
+        let version = format!("1.8.{}", 1 + program.len());
+        place.add(&version);
+        place.sign();
+        eventually("the new release", || match server.get(&format!("/v1/releases/{version}")).status {
+            200 => Ok(()),
+            status => Err(status),
+        });
+        export(&place, &[]);
+        for command in &commands {
+            copied(command);
+            place.run(&["verify", "--from", &to]);
+        }
+        assert!(files(&place.path(&to)) == files(&place.path("mirror")), "{program}");
+    }
+}
+
 #[test]
 fn an_export_lists_the_images_that_payloads_name() {
     let place = Place::new();
