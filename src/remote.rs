@@ -8,7 +8,7 @@ mod client;
 mod proxy;
 mod tls;
 
-pub use address::{Address, NotAnAddress, without_user};
+pub use address::{Address, NotAnAddress, openable, without_user};
 pub use client::{Body, Client, Fault, FaultKind, Get, LONGEST_HEAD, Reply, SetupError, USER_AGENT, reason};
 pub use reqwest::header::HeaderMap;
 pub use tls::TlsError;

@@ -33,6 +33,7 @@ use crate::promoter::signals::{Signal, Signals};
 use crate::promoter::status::{Handle, Shared};
 use crate::promoter::stored::{self, StoredError};
 use crate::promoter::{Mirror, Online, Promoter, Setup};
+use crate::remote::openable;
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
 use crate::store;
@@ -396,6 +397,15 @@ fn online_key(
     if let Some((public, command)) = given.zip(args.sign_with.clone()) {
         return Ok(Online::Given(Box::new(CommandSigner::new(public, command))));
     }
+    if keys.is_empty() && public.is_empty() && state.head().is_none() {
+        return Err(refuse(
+            format!(
+                "the catalog `{}` has no keys, and nothing was ever published from it",
+                workspace.catalog.display()
+            ),
+            "create the catalog, or the keys for the one that is there: `tidegate init --offline-keys DIR`",
+        ));
+    }
     if keys.is_empty() {
         return Err(anyhow::anyhow!("there is no online key `{}`", workspace.online_key_path().display())).hint(
             "if the key is in another state folder, name that with `--state DIR`; otherwise restore it from a backup, or replace it: `tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init --offline-keys DIR` creates it, and `tidegate serve --demo` needs none",
@@ -463,17 +473,25 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 /// Prints the server's addresses. Programs that start the server read the first line.
 fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyhow::Result<()> {
-    let address = running.address();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
-    if let Some(admin) = running.admin_address() {
-        writeln!(out, "listening on http://{admin} for the operator")?;
+    let (address, further) = (running.address(), running.further_addresses());
+    writeln!(out, "listening on http://{}", openable(address))?;
+    let admin = running.admin_address();
+    if let Some(admin) = admin {
+        writeln!(out, "listening on http://{} for the operator", openable(admin))?;
     }
-    for address in running.further_addresses() {
-        writeln!(out, "listening on http://{address}")?;
+    for address in further {
+        writeln!(out, "listening on http://{}", openable(*address))?;
+    }
+    if [address].into_iter().chain(admin).chain(further.iter().copied()).any(|one| one.ip().is_unspecified())
+    {
+        writeln!(
+            out,
+            "  on every address of this machine; a container answers at the port at which it is published"
+        )?;
     }
     if demo {
-        write!(out, "{}", demo::welcome(address, workspace)?)?;
+        write!(out, "{}", demo::welcome(openable(address), workspace)?)?;
     }
     out.flush()?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Addresses of servers, which may have a password that nobody is shown.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use reqwest::Url;
@@ -15,6 +16,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Address {
     whole: String,
     shown: String,
+}
+
+/// The address at which this machine reaches a listener: `0.0.0.0` and `[::]` stand for every address, and not every
+/// system opens them.
+pub fn openable(address: SocketAddr) -> SocketAddr {
+    let loopback = match address {
+        _ if !address.ip().is_unspecified() => return address,
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(loopback, address.port())
 }
 
 /// A text that is not the address of a server.
@@ -102,6 +114,18 @@ pub fn without_user(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_a_listener_is_one_that_opens() {
+        for (listens, opens) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(openable(listens.parse().unwrap()).to_string(), opens);
+        }
+    }
 
     #[test]
     fn an_address_is_kept_whole_and_shown_without_user_and_password() {

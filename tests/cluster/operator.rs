@@ -183,7 +183,7 @@ fn other_machines_reach_the_page_over_tls() {
     let file = |name: &str| made.join(name).into_os_string().into_string().unwrap();
     let (agent, line) =
         desk.serving_with("0.0.0.0:0", &["--tls-cert", &file("page.pem"), "--tls-key", &file("page.key")]);
-    let port = line.trim().strip_prefix("listening on https://0.0.0.0:").unwrap();
+    let port = line.trim().strip_prefix("listening on https://127.0.0.1:").unwrap();
     let url = desk.json(&["cluster", "open", "c"])["url"].as_str().unwrap().to_owned();
     let (base, token) = url.split_once("/?token=").unwrap();
     let (name, own) = base.strip_prefix("https://").unwrap().rsplit_once(':').unwrap();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::certificate::Certificate;
+use crate::remote::openable;
 
 /// What `--listen` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loopback(address) => write!(f, "http://{address}"),
-            Self::Tls(address, _) => write!(f, "https://{address}"),
+            Self::Tls(address, _) => write!(f, "https://{}", openable(*address)),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
