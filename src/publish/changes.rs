@@ -123,3 +123,22 @@ fn holds(line: &Line, now: Time) -> impl Iterator<Item = (Time, What<'_>)> {
     let all = history(line, now).map(|one| (one.at, one.what));
     all.filter(|(_, what)| matches!(what, What::Held { .. } | What::Resumed { .. }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_changes_are_named_and_the_others_counted() {
+        let mut changes = Changes::default();
+        assert_eq!((changes.count(), changes.to_string().as_str()), (0, ""));
+        for number in 1..=NAMED {
+            changes.add(&format!("1.8.{number} entered 1.8-production"));
+        }
+        assert!(changes.to_string().ends_with("; 1.8.20 entered 1.8-production"), "{changes}");
+        changes.add("1.9.1 was yanked");
+        changes.add("1.9.2 was yanked");
+        assert_eq!(changes.count(), NAMED + 2);
+        assert!(changes.to_string().ends_with("; 1.8.20 entered 1.8-production; and 2 more"), "{changes}");
+    }
+}
