@@ -62,7 +62,7 @@ pub use publication::Publication;
 use retired::retired;
 use served::kept_or_signed;
 use sources::Sources;
-use updates::{channel_updates, json, line_updates};
+use updates::{ViewsByArch, channel_updates, json, line_updates};
 
 /// Online documents are signed again after this time, long before they expire, so that a server can be down
 /// for a weekend. Clients that check freshness also see that the server is alive.
@@ -197,6 +197,7 @@ fn parts(
     }
     let mut releases = releases(inputs, catalog, &changed)?;
     let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
+    let views = ViewsByArch::of(catalog, views);
     for name in changed {
         inputs.go_on()?;
         let mut part = Part::empty(name.clone());
@@ -310,7 +311,7 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
 /// The documents of every channel of a line: its manifest and its answers.
 fn channels<'a>(
     inputs: &'a Inputs<'_>,
-    (catalog, views): (&'a Catalog, &Views<'a>),
+    (catalog, views): (&'a Catalog, &ViewsByArch<'a>),
     line: &'a Line,
     releases: &BTreeMap<Version, ReleaseDocuments>,
 ) -> Result<Vec<ChannelDocuments>, PublishError> {

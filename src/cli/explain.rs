@@ -45,7 +45,8 @@ const FAULTS: usize = 3;
 Examples:
   tidegate explain 1.8.9-tectonic.4
   tidegate explain 1.8.9-tectonic.4 --at 2018-04-01T00:00:00Z
-  tidegate explain --on 1.8-production --from 1.7.9-tectonic.3"
+  tidegate explain --on 1.8-production --from 1.7.9-tectonic.3
+  tidegate explain --on 1.8-production --from 1.7.9-tectonic.3 --arch arm64"
 )]
 pub struct Args {
     /// The release
@@ -57,6 +58,9 @@ pub struct Args {
     /// The version that the cluster runs
     #[arg(long, value_name = "VERSION", requires = "on")]
     from: Option<Version>,
+    /// The architecture of the cluster: releases that have no payload for it are passed over
+    #[arg(long, value_name = "ARCH", requires = "on", value_parser = words::rules::parse_arch)]
+    arch: Option<String>,
     /// Answer for this time (RFC 3339), from the current catalog, as if nothing were promoted until then
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
@@ -87,7 +91,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     terminal.notes(unsure.into_iter().chain(view.lost_notes()));
     match (&args.version, &args.on, &args.from) {
         (Some(version), ..) => release(args, version, workspace, &view, terminal),
-        (None, Some(on), Some(from)) => way(on, from, now, &view, terminal),
+        (None, Some(on), Some(from)) => way(on, (from, args.arch.as_deref()), now, &view, terminal),
         // Clap accepts nothing else.
         _ => Err(refuse("nothing to explain", "name a release, or `--on CHANNEL --from VERSION`")),
     }
@@ -158,7 +162,7 @@ fn fault_page(line: &LineName, faults: &[Fault], refusal: &LineRefusal) -> Strin
 
 fn way(
     on: &ChannelName,
-    from: &Version,
+    (from, arch): (&Version, Option<&str>),
     now: Time,
     view: &View,
     terminal: &mut Terminal<'_>,
@@ -166,6 +170,7 @@ fn way(
     let channel = view.channel(on)?;
     let decisions = decide(&view.catalog, now);
     let views = Views::new(&view.catalog, &decisions, now);
+    let views = arch.map(|arch| views.for_arch(arch)).unwrap_or(views);
     let answer = views.answer(channel, from);
     let steps = std::iter::successors(step(&answer), |(version, _)| step(&views.answer(channel, version)));
     let way = steps.take(STEPS).map(|(version, offering)| StepBody {

@@ -38,6 +38,7 @@ pub struct Client {
     fetch: Arc<dyn Fetch>,
     clock: SharedClock,
     options: Options,
+    arch: Option<String>,
     /// The monotonic time by which a check must have begun.
     deadline: Option<Duration>,
 }
@@ -50,6 +51,8 @@ pub struct Checked {
     /// The channel that the cluster follows, never an alias.
     pub channel: ChannelName,
     pub current: Version,
+    /// The cluster's architecture, if it is known.
+    arch: Option<String>,
     /// The time of the check.
     pub now: Time,
     /// The earliest expiry of the documents that the advice depends on. With `stale_ok`, it may be in the
@@ -74,7 +77,9 @@ impl Checked {
     /// Never: the catalog always contains the channel.
     pub fn answer(&self) -> Answer<'_> {
         let channel = self.catalog.channel(&self.channel).expect("the catalog was built around this channel");
-        Views::signed(&self.catalog, self.now).answer(channel, &self.current)
+        let views = Views::signed(&self.catalog, self.now);
+        let views = self.arch.as_deref().map(|arch| views.for_arch(arch)).unwrap_or(views);
+        views.answer(channel, &self.current)
     }
 
     /// Adds what only the manifest of a release says about it.
@@ -110,7 +115,13 @@ impl Client {
         options: Options,
     ) -> Self {
         let trusted = Trusted::new(&folder.join("trusted"));
-        Self { trusted, folder: folder.to_owned(), root, fetch, clock, options, deadline: None }
+        Self { trusted, folder: folder.to_owned(), root, fetch, clock, options, arch: None, deadline: None }
+    }
+
+    /// Sets the architecture of the cluster, which can install only what has a payload for it.
+    pub fn for_arch(mut self, arch: Option<&str>) -> Self {
+        self.arch = arch.map(str::to_owned);
+        self
     }
 
     /// Sets the monotonic time until which a check waits for another one.
@@ -172,6 +183,7 @@ impl Client {
             catalog,
             channel,
             current,
+            arch: self.arch.clone(),
             now,
             expires,
             skipped,

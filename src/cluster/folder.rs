@@ -22,6 +22,7 @@ use crate::domain::version::Version;
 use crate::remote::Address;
 use crate::store::durable::{self, Mode};
 use crate::store::plain;
+use crate::words::rules::parse_arch;
 
 pub use super::record::{Begun, Failure, MOST_TRIES, Record, Step, Told};
 
@@ -66,7 +67,7 @@ pub struct Config {
     #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "45m")]
     pub interval: u64,
     /// Take the payloads for this architecture, and those for any architecture
-    #[arg(long, value_name = "ARCH")]
+    #[arg(long, value_name = "ARCH", value_parser = parse_arch)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
     /// In a closed network, accept documents that expired at most this long ago

@@ -83,8 +83,8 @@ pub fn client(
     let server = Arc::new(server.until(stop).by(deadline));
     let options = Options { demo: config.demo, stale_ok: Span::of_seconds(config.stale_ok).0 };
     let fetch = Arc::clone(&server) as _;
-    let client = Client::new(folder.path(), folder.root()?, fetch, Arc::clone(clock), options).by(deadline);
-    Ok((server, client))
+    let client = Client::new(folder.path(), folder.root()?, fetch, Arc::clone(clock), options);
+    Ok((server, client.for_arch(config.arch.as_deref()).by(deadline)))
 }
 
 /// Records the result of a check.

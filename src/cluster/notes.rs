@@ -25,6 +25,7 @@ pub fn first(checked: &Checked) -> Option<ChannelName> {
         // Nothing can be installed in any channel yet.
         Blocked::MinorGate { next: None, .. }
         | Blocked::UnknownVersion { take: None }
+        | Blocked::NoPayload { .. }
         | Blocked::Yanked { .. }
         | Blocked::Barrier { .. } => return None,
     };
@@ -34,7 +35,8 @@ pub fn first(checked: &Checked) -> Option<ChannelName> {
 /// The addresses at which the server says more than the signed documents.
 pub fn ask(Checked { channel, current, .. }: &Checked, config: &Config) -> words::Ask {
     let server = config.server.to_string();
-    words::Ask { update: format!("{server}/v1/channels/{channel}/update?version={current}"), server }
+    let arch = config.arch.as_ref().map(|arch| format!("&arch={arch}")).unwrap_or_default();
+    words::Ask { update: format!("{server}/v1/channels/{channel}/update?version={current}{arch}"), server }
 }
 
 /// What a check has found.

@@ -1,5 +1,7 @@
 //! A channel: what it offers, what is on its way there, and what a cluster would be told.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -49,7 +51,7 @@ pub fn channel(view: &LineView<'_>, index: usize, asks: Day) -> Markup {
             }
             (other_stages(view, index))
         }
-        (ask(name, "", asks))
+        (ask(name, &Asked { version: "", arch: None, arches: line.architectures() }, asks))
         @if !coming.is_empty() {
             section.card aria-labelledby="coming" {
                 h2 #coming { "On the way here (" (coming.len()) ")" }
@@ -143,13 +145,33 @@ fn row(one: &Release, latest: Option<&Release>, index: usize, now: Time) -> Mark
     }
 }
 
+/// What a cluster is asked for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The version that it runs.
+    pub version: &'a str,
+    /// Its architecture, if it is said, and those that there are.
+    pub arch: Option<&'a str>,
+    pub arches: BTreeSet<&'a str>,
+}
+
 /// The form that asks as a cluster.
-fn ask(name: &str, version: &str, asks: Day) -> Markup {
+fn ask(name: &str, Asked { version, arch, arches }: &Asked<'_>, asks: Day) -> Markup {
     html! {
         section.card aria-labelledby="ask" {
             h2 #ask { "What would a cluster be told?" }
             form.ask method="get" action={ "/channels/" (name) } {
                 label { "It runs" input name="version" value=(version) size="24" required autocomplete="off" placeholder="1.8.4-tectonic.1"; }
+                @if 1 < arches.len() || arch.is_some() {
+                    label { "On this architecture"
+                        select name="arch" {
+                            option value="" { "any" }
+                            @for one in arches.iter().chain(arch.iter().filter(|arch| !arches.contains(**arch))) {
+                                option value=(one) selected[*arch == Some(*one)] { (one) }
+                            }
+                        }
+                    }
+                }
                 @if let Day::Any(asked) = asks {
                     @let at = asked.map(|(at, _)| at);
                     label { "On which day (UTC; empty for now)" input type="date" name="at" value=[at.map(|at| at.date_naive().to_string())]; }
@@ -229,7 +251,8 @@ fn advice(told: &Told) -> Markup {
 }
 
 /// Makes the page that says what a cluster on `version` would be told by a channel, and its whole way.
-pub fn told(name: &str, version: &str, (told, way): (&Told, &Way), asks: Day) -> Markup {
+pub fn told(name: &str, cluster: &Asked<'_>, (told, way): (&Told, &Way), asks: Day) -> Markup {
+    let Asked { version, arch, .. } = cluster;
     let steps = &way.steps;
     let asked = match asks {
         Day::Today => None,
@@ -239,7 +262,7 @@ pub fn told(name: &str, version: &str, (told, way): (&Told, &Way), asks: Day) ->
     let content = html! {
         div {
             p.soft.small { a href="/" { "Board" } " / " (link(name)) }
-            h1 { "A cluster on " span.v { (version) } @if let Some(at) = at { ", on " (day(at)) } }
+            h1 { "A cluster on " span.v { (version) } @if let Some(arch) = arch { " (" (arch) ")" } @if let Some(at) = at { ", on " (day(at)) } }
             @if let Some((at, not_promoting)) = asked {
                 p.note {
                     (mark(Mark::Wait, "Forecast")) " for " (time(at)) ", if nobody stops anything, and what is due is promoted at once."
@@ -261,7 +284,7 @@ pub fn told(name: &str, version: &str, (told, way): (&Told, &Way), asks: Day) ->
                 @if let Some(then) = &way.then { p { "Then: " (advice(then)) } }
             }
         }
-        (ask(name, version, asks))
+        (ask(name, cluster, asks))
     };
     page(&format!("A cluster on {version}"), Place::Inner, &content)
 }

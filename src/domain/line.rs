@@ -1,6 +1,6 @@
 //! Lines, their stages, and the releases in them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 
@@ -222,6 +222,11 @@ impl Line {
             }
         }
         replaced
+    }
+
+    /// The architectures that payloads of its releases are for.
+    pub fn architectures(&self) -> BTreeSet<&str> {
+        self.releases.values().filter_map(Release::architectures).flatten().collect()
     }
 
     /// The latest release of a stage at `now`: the highest version on offer.

@@ -2,7 +2,7 @@
 
 mod entries;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub struct Release {
     pub entries: Entries,
     /// The signed manifest and payload files found for the release.
     pub evidence: Evidence,
+    /// The architectures that its payloads are for, if its payloads themselves are not known.
+    pub built_for: Option<Arc<BTreeSet<String>>>,
 }
 
 /// What the file of a release says, apart from entries.
@@ -342,7 +344,7 @@ impl Ended {
 impl Release {
     /// Creates a release.
     pub fn new(file: ReleaseFile, entries: impl Into<Entries>, evidence: Evidence) -> Self {
-        Self { file: Arc::new(file), entries: entries.into(), evidence }
+        Self { file: Arc::new(file), entries: entries.into(), evidence, built_for: None }
     }
 
     /// Whether the release has entered the stage by `now`.
@@ -434,6 +436,25 @@ impl Release {
     /// more. Everything else about the release stays published.
     pub fn is_withdrawn(&self, now: Time) -> bool {
         self.yanked(now).is_some() && matches!(self.evidence.payload, PayloadState::Missing { .. })
+    }
+
+    /// The architectures that its payloads are for. `None` if clusters of every architecture can install it.
+    pub fn architectures(&self) -> Option<BTreeSet<&str>> {
+        if let Some(known) = &self.built_for {
+            return Some(known.iter().map(String::as_str).collect());
+        }
+        let arch: Option<BTreeSet<&str>> =
+            self.payloads.iter().map(|payload| payload.arch.as_deref()).collect();
+        arch.filter(|arch| !arch.is_empty())
+    }
+
+    /// Whether clusters of an architecture can install the release.
+    pub fn fits(&self, arch: &str) -> bool {
+        let is_for = |payload: &Payload| payload.arch.as_deref().is_none_or(|own| own == arch);
+        match &self.built_for {
+            Some(known) => known.contains(arch),
+            None => self.payloads.is_empty() || self.payloads.iter().any(is_for),
+        }
     }
 
     /// Whether the release is on offer in a stage at `now`: entered, not yanked, and deliverable.

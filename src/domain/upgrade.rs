@@ -22,7 +22,7 @@ use super::release::{Event, Release, Yank};
 use super::version::Version;
 use super::{Time, steps};
 
-pub use coming::{Behind, Coming, First, Newer, When, Withdrawn};
+pub use coming::{Behind, Coming, First, Newer, NoPayload, When, Withdrawn};
 use gate::MinorGate;
 pub use paths::{Paths, Relation};
 use view::Towards;
@@ -119,6 +119,9 @@ tagged! {
         /// cluster's channel, or the channel that its upgrade path leads through. `stuck` is the release
         /// that would lead on, if it is known what keeps it out.
         Barrier { barrier: &'a Version, channel: ChannelRef<'a>, stuck: Option<Box<Coming<'a>>> } = "barrier",
+        /// The next release that the cluster could install has no payload for its architecture. `yank` is why it
+        /// should not stay on its own, if that was yanked.
+        NoPayload { unfit: NoPayload<'a>, yank: Option<&'a Yank> } = "no_payload",
         /// The cluster's version is not in the catalog, so no other line can be entered from it.
         UnknownVersion { take: Option<Step<'a>> } = "unknown_version",
         /// There is no upgrade path from the cluster's line to the channel's line. `stay` is the channel to
@@ -137,7 +140,7 @@ pub struct Step<'a> {
 /// The release from which clusters can enter a line, the highest on offer in the line that it follows. `None`
 /// if it follows none, or if no release there opens the way yet.
 pub fn entry<'a>(catalog: &'a Catalog, line: &'a Line, now: Time) -> Option<Step<'a>> {
-    MinorGate::new(catalog, line, now).required()
+    MinorGate::new(catalog, line, now, None).required()
 }
 
 impl<'a> Advice<'a> {
@@ -296,12 +299,21 @@ impl<'a> Views<'a> {
                 Advice::Update { target: release, code }
             }
             (Towards::Barrier { version }, ..) => self.behind(channel, version, above),
-            (Towards::Nothing, Some(yank), _) => {
-                let fix = view.coming(above).map(Box::new);
-                Advice::Blocked(Blocked::Yanked { yank, through: None, barrier: None, fix })
-            }
+            (Towards::NoPayload(unfit), yank, _) => Advice::Blocked(Blocked::NoPayload { unfit, yank }),
+            (Towards::Nothing, Some(yank), _) => match view.comes_or_unfit(above) {
+                (_, Some(unfit)) => Advice::Blocked(Blocked::NoPayload { unfit, yank: Some(yank) }),
+                (fix, None) => {
+                    let fix = fix.map(Box::new);
+                    Advice::Blocked(Blocked::Yanked { yank, through: None, barrier: None, fix })
+                }
+            },
             (Towards::Nothing, None, current) => {
                 let latest = view.latest().map(|latest| &latest.version);
+                if current.is_none_or(|current| Some(&current.version) != latest)
+                    && let (_, Some(unfit)) = view.comes_or_unfit(above)
+                {
+                    return Advice::Blocked(Blocked::NoPayload { unfit, yank: None });
+                }
                 let (code, above) = match (current, channel.line.retired(self.now)) {
                     (None, _) => (NoneCode::UnknownVersion, above),
                     // The next release may be the one that the cluster already runs.
@@ -336,8 +348,10 @@ impl<'a> Views<'a> {
         match view.towards(above) {
             Towards::Take { release, .. } => Advice::Update { target: release, code: UpdateCode::NextLine },
             Towards::Barrier { version } => self.behind(channel, version, above),
-            Towards::Nothing => match view.coming(above) {
-                Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
+            Towards::NoPayload(unfit) => Advice::Blocked(Blocked::NoPayload { unfit, yank: None }),
+            Towards::Nothing => match view.comes_or_unfit(above) {
+                (Some(coming), _) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
+                (_, Some(unfit)) => Advice::Blocked(Blocked::NoPayload { unfit, yank: None }),
                 _ => Advice::None { code: NoneCode::NothingOffered, newer: Box::new(view.newer(above)) },
             },
         }
@@ -375,8 +389,16 @@ impl<'a> Views<'a> {
         let towards = self.view(through).towards(above);
         let next = match towards {
             Towards::Take { release, .. } => Some(Step { release, channel: through }),
-            Towards::Barrier { .. } | Towards::Nothing => None,
+            Towards::Barrier { .. } | Towards::NoPayload(_) | Towards::Nothing => None,
         };
+        let unfit = match towards {
+            Towards::NoPayload(unfit) => Some(unfit),
+            Towards::Nothing => self.view(through).comes_or_unfit(above).1,
+            Towards::Take { .. } | Towards::Barrier { .. } => None,
+        };
+        if let Some(unfit) = unfit {
+            return Advice::Blocked(Blocked::NoPayload { unfit, yank: current.yanked(self.now) });
+        }
         if let (Some(yank), None) = (current.yanked(self.now), next) {
             let (barrier, fix) = (towards.barrier(), self.view(through).coming(above).map(Box::new));
             return Advice::Blocked(Blocked::Yanked { yank, through: Some(through), barrier, fix });

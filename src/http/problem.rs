@@ -37,6 +37,7 @@ macro_rules! kinds {
 kinds! {
     BadEncoding = "bad_encoding", BAD_REQUEST, "the URL is badly encoded";
     BadVersion = "bad_version", BAD_REQUEST, "the version is not valid";
+    BadArch = "bad_arch", BAD_REQUEST, "the architecture is not valid";
     BadTime = "bad_time", BAD_REQUEST, "the time is not valid";
     MissingVersion = "missing_version", BAD_REQUEST, "the parameter `version` is missing";
     DuplicateParameter = "duplicate_parameter", BAD_REQUEST, "a parameter is given more than once";

@@ -95,6 +95,7 @@ pub static ROUTES: [Route; 25] = [
         problems: &[
             Kind::MissingVersion,
             Kind::BadVersion,
+            Kind::BadArch,
             Kind::DuplicateParameter,
             Kind::UnknownChannel,
             Kind::LineLost,
@@ -113,6 +114,13 @@ pub static ROUTES: [Route; 25] = [
                 form: Some(SEMVER),
                 example: Some("1.8.4-tectonic.1"),
                 required: true,
+            },
+            Parameter {
+                name: "arch",
+                text: "The cluster's architecture. Releases that have no payload for it are passed over; without it, all count",
+                form: None,
+                example: Some("arm64"),
+                required: false,
             },
             Parameter {
                 name: "cluster",

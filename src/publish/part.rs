@@ -308,14 +308,20 @@ impl Parts {
         self.channels.keys()
     }
 
-    /// What a channel tells a cluster that runs `current`. `None` if there is no such channel.
-    pub fn update(&self, name: &ChannelName, current: &Version) -> Option<Cow<'_, Document>> {
+    /// What a channel tells a cluster that runs `current` and may name its architecture. `None` if there is no such
+    /// channel.
+    pub fn update(
+        &self,
+        name: &ChannelName,
+        current: &Version,
+        arch: Option<&str>,
+    ) -> Option<Cow<'_, Document>> {
         let (goal, channel) = self.channel(name)?;
         let own = self.of_version(current).next();
         Some(answer(
             (&self.paths, |line: &LineName| Some(&self.lines.get(line)?.updates)),
             (&goal.line, &channel.updates),
-            (own.map(|own| &own.line), current),
+            (own.map(|own| &own.line), current, arch),
         ))
     }
 

@@ -103,8 +103,18 @@ impl Publication {
     }
 
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
-    pub fn update(&self, name: &ChannelName, current: &Version) -> Option<Cow<'_, Document>> {
-        self.parts.update(name, current)
+    pub fn update(
+        &self,
+        name: &ChannelName,
+        current: &Version,
+        arch: Option<&str>,
+    ) -> Option<Cow<'_, Document>> {
+        self.parts.update(name, current, arch)
+    }
+
+    /// The architectures that a channel's releases name, and those of the line that its line follows.
+    pub fn architectures(&self, name: &ChannelName) -> impl Iterator<Item = &str> {
+        self.parts.channel(name).into_iter().flat_map(|(_, channel)| channel.updates.arches.names())
     }
 
     /// The parts of all lines.

@@ -8,7 +8,7 @@ use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use super::publication::Publication;
 use super::roles::Roles;
 use super::served::Served;
-use super::updates::{channel_updates, json, line_updates};
+use super::updates::{ViewsByArch, channel_updates, json, line_updates};
 use super::{Decided, Document, RENEW_AFTER, page, pages, pieces};
 use crate::console::{self, channel::Day};
 use crate::domain::Time;
@@ -71,7 +71,7 @@ pub fn restore<F: Files + ?Sized>(
         not_promoting: None,
     };
     let mut parts: BTreeMap<LineName, Part> = BTreeMap::new();
-    let views = Views::new(&catalog, &[], now);
+    let views = ViewsByArch::of(&catalog, Views::new(&catalog, &[], now));
     let mut manifests: BTreeMap<_, _> =
         channel_manifests.into_iter().map(|manifest| (manifest.signed().channel.clone(), manifest)).collect();
     for line in catalog.lines() {

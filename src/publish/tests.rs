@@ -158,7 +158,7 @@ fn paths(publication: &Publication) -> BTreeSet<String> {
 }
 
 fn answer(publication: &Publication, channel: &str, version: &str) -> serde_json::Value {
-    serde_json::from_slice(&publication.update(&name(channel), &v(version)).unwrap().identity).unwrap()
+    serde_json::from_slice(&publication.update(&name(channel), &v(version), None).unwrap().identity).unwrap()
 }
 
 fn explained(publication: &Publication, version: &str) -> serde_json::Value {

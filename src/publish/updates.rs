@@ -15,6 +15,7 @@
 //! pairs of lines. It also means that a change of one line changes the answers of that line, of the line
 //! that it follows, and of the lines that follow it, and no others.
 
+mod arches;
 mod make;
 mod template;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::domain::channel::{LineName, StageName};
 use crate::domain::upgrade::{Paths, Relation};
 use crate::domain::version::Version;
 
+pub use arches::{Arches, ViewsByArch};
 pub use make::{channel_updates, line_updates};
 pub use template::{Filling, Template};
 
@@ -59,6 +61,9 @@ pub struct ChannelUpdates {
     pub(crate) take: Option<Version>,
     /// What the templates of lines say about this channel.
     pub(crate) filling: Filling,
+    /// The answers to clusters that name their architecture, where they differ.
+    #[serde(default)]
+    pub(crate) arches: Arches<Self>,
 }
 
 /// The answers to clusters whose channel is of a line far from theirs, as templates. They contain nothing but
@@ -76,6 +81,9 @@ pub struct LineUpdates {
     /// For clusters of this line from which no upgrade path leads to their channel, by the channel's stage.
     /// The last one is also for channels of stages that this line does not have.
     pub(crate) stay: Vec<(StageName, Variants)>,
+    /// The answers to clusters that name their architecture, where they differ.
+    #[serde(default)]
+    pub(crate) arches: Arches<Self>,
 }
 
 /// Two templates of one advice.
@@ -114,10 +122,21 @@ fn of<T: Copy>(runs: &Runs<T>, current: &Version) -> Option<T> {
     Some(runs.get(after.checked_sub(1)?)?.1)
 }
 
-/// The answer of a channel of the line `goal` to a cluster that runs `current`, a version of the line `own`.
-/// `updates` has the answers of each line. An answer that is the channel's own is borrowed; others are filled
-/// in.
+/// The answer of a channel of the line `goal` to a cluster that runs `current`, a version of the line `own`, and
+/// may name its architecture. `updates` has the answers of each line. An answer that is the channel's own is
+/// borrowed; others are filled in.
 pub fn answer<'p>(
+    (paths, updates): (&Paths, impl Fn(&LineName) -> Option<&'p LineUpdates>),
+    (goal, channel): (&LineName, &'p ChannelUpdates),
+    (own, current, arch): (Option<&LineName>, &Version, Option<&str>),
+) -> Cow<'p, Document> {
+    let Some(arch) = arch else { return found((paths, updates), (goal, channel), (own, current)) };
+    let channel = channel.arches.of(arch).unwrap_or(channel);
+    let updates = |line: &LineName| updates(line).map(|line| line.arches.of(arch).unwrap_or(line));
+    arches::named(found((paths, updates), (goal, channel), (own, current)), arch)
+}
+
+fn found<'p>(
     (paths, updates): (&Paths, impl Fn(&LineName) -> Option<&'p LineUpdates>),
     (goal, channel): (&LineName, &'p ChannelUpdates),
     (own, current): (Option<&LineName>, &Version),

@@ -8,7 +8,9 @@ use super::remedies::open_way;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
-use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, Newer, NoneCode, UpdateCode, Wait, Withdrawn};
+use crate::domain::upgrade::{
+    Advice, Answer, Blocked, Coming, Newer, NoPayload, NoneCode, UpdateCode, Wait, Withdrawn,
+};
 use crate::domain::version::Version;
 
 /// Says what a cluster should do, and why.
@@ -51,15 +53,20 @@ fn told(goal: &Goal, advice: &Advice<'_>, ask: Option<&Ask>) -> String {
             }
         }
         Advice::None { code, newer } => {
-            let Newer { coming, stuck, withdrawn } = newer.as_ref();
+            let Newer { coming, stuck, withdrawn, unfit } = newer.as_ref();
             let is_known = coming.is_some() || matches!(code, NoneCode::Retired { .. });
-            let is_bare = matches!(code, NoneCode::UpToDate) && withdrawn.is_none();
+            let is_bare = matches!(code, NoneCode::UpToDate) && withdrawn.is_none() && unfit.is_none();
             let unknown = unknown(if is_bare { "one" } else { "a newer release" }).filter(|_| !is_known);
             let why = match code {
                 NoneCode::UpToDate if is_bare && unknown.is_some() => {
                     format!("up to date: no signed document names a newer release in `{channel}`")
                 }
-                NoneCode::UpToDate => format!("up to date: this is the latest in `{channel}`"),
+                NoneCode::UpToDate => match unfit {
+                    Some(NoPayload { arch, .. }) => {
+                        format!("up to date: this is the latest in `{channel}` for `{arch}`")
+                    }
+                    None => format!("up to date: this is the latest in `{channel}`"),
+                },
                 NoneCode::Retired { retired: Event { at, reason, .. }, next } => {
                     let next = next.map(|next| {
                         format!("; continue with line `{}` in channel `{}`", next.line.name, next.name())
@@ -77,6 +84,7 @@ fn told(goal: &Goal, advice: &Advice<'_>, ask: Option<&Ask>) -> String {
                     format!("nothing to do: `{channel}` offers nothing higher than this version yet")
                 }
             };
+            let why = then(why, "; ", unfit.as_ref().map(no_payload));
             let why = then(why, "; ", withdrawn.as_ref().map(gone));
             let alone = withdrawn.is_some() && coming.is_none() && ask.is_none();
             let why = then(
@@ -170,6 +178,19 @@ fn told(goal: &Goal, advice: &Advice<'_>, ask: Option<&Ask>) -> String {
             let asked = || ask.map(|ask| coming::asked("what keeps it out", first, ask));
             then(why, "; ", stuck.as_deref().map(expected).or_else(asked))
         }
+        Advice::Blocked(Blocked::NoPayload { unfit, yank }) => {
+            let yanked = yank.map(|yank| format!("this version was yanked ({}), and ", yank.event.reason));
+            let (yanked, release) = (yanked.unwrap_or_default(), unfit.release);
+            let why = if release.barrier {
+                let name = barrier(&release.version, Some(release));
+                format!("{name} must be installed first, and {}", no_payload(unfit))
+            } else {
+                no_payload(unfit)
+            };
+            format!(
+                "blocked: {yanked}{why}: stay on this version until the vendor offers a release that has one"
+            )
+        }
         Advice::Blocked(Blocked::UnknownVersion { .. }) => {
             let why = format!(
                 "blocked: this version has never been on offer, and line `{line}` can only be entered from versions that have"
@@ -209,6 +230,13 @@ fn barrier(version: &Version, release: Option<&Release>) -> String {
         Some(summary) => format!("`{version}` ({summary})"),
         None => format!("`{version}`"),
     }
+}
+
+/// Says for which architectures a release on offer has payloads instead.
+fn no_payload(NoPayload { release, arch }: &NoPayload<'_>) -> String {
+    let has = release.architectures().unwrap_or_default();
+    let has: Vec<String> = has.iter().map(|arch| format!("`{arch}`")).collect();
+    format!("`{}` has no payload for `{arch}`, only for {}", release.version, has.join(", "))
 }
 
 fn gone(Withdrawn { release, yank }: &Withdrawn<'_>) -> String {

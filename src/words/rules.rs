@@ -4,10 +4,24 @@ use crate::domain::channel::StageName;
 use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::SCHEDULE;
 use crate::domain::rfc3339;
-use crate::domain::rules::text::DAYS;
+use crate::domain::rules::text::{DAYS, arch};
 use crate::domain::rules::{Limit, Reference, Rule};
 use crate::domain::span::Span;
 use crate::domain::version::Version;
+
+/// Parses the name of an architecture.
+///
+/// # Errors
+/// When it is not one.
+pub fn parse_arch(text: &str) -> Result<String, String> {
+    match arch(text) {
+        None => Ok(text.to_owned()),
+        Some(rule) => {
+            let (message, hint) = message_and_hint(&rule);
+            Err(format!("{message}; {hint}"))
+        }
+    }
+}
 
 /// Returns the message and the hint for a broken rule.
 pub fn message_and_hint(rule: &Rule) -> (String, String) {

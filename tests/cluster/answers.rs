@@ -1,5 +1,6 @@
 //! What a cluster works out, against what the server says.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -36,20 +37,27 @@ fn desk() -> Desk {
     let text = format!("format: 1\nline: \"{SOAKING}\"\nfollows: {{ line: \"1.9\", grace: 0d }}\n");
     fs::write(line.join("line.yaml"), text).unwrap();
     let now = SystemClock::new().now();
-    for (version, days) in [("1.10.0-demo.1", &[40, 20][..]), ("1.10.1-demo.1", &[5])] {
-        let payload = version.as_bytes();
+    let both = &[", arch: amd64", ", arch: arm64"][..];
+    for (version, days, arches) in [
+        ("1.10.0-demo.1", &[40, 20][..], both),
+        ("1.10.0-demo.2", &[39, 19], &both[..1]),
+        ("1.10.1-demo.1", &[5], &[""]),
+    ] {
         fs::create_dir(payloads.join(version)).unwrap();
-        fs::write(payloads.join(version).join("payload.json"), payload).unwrap();
-        let Target { hashes, length } = Target::of(payload);
-        let sha256 = hashes.sha256;
+        let mut listed = String::new();
+        for (number, arch) in arches.iter().enumerate() {
+            let (file, payload) = (format!("{number}.json"), format!("{version} {number}"));
+            fs::write(payloads.join(version).join(&file), &payload).unwrap();
+            let Target { hashes, length } = Target::of(payload.as_bytes());
+            let sha256 = hashes.sha256;
+            writeln!(listed, "  - {{ file: {file}, sha256: {sha256}, size: {length}{arch} }}").unwrap();
+        }
         let stages = ["preproduction", "production"].into_iter().zip(days).map(|(stage, days)| {
             let since = rfc3339(now - TimeDelta::days(*days));
             format!("  {stage}: {{ since: {since}, by: schedule }}\n")
         });
         let stages: String = stages.collect();
-        let text = format!(
-            "format: 1\nversion: {version}\npayloads:\n  - {{ file: payload.json, sha256: {sha256}, size: {length} }}\nstages:\n{stages}"
-        );
+        let text = format!("format: 1\nversion: {version}\npayloads:\n{listed}stages:\n{stages}");
         fs::write(line.join(format!("{version}.yaml")), text).unwrap();
     }
     let [channels, payloads] = [channels, payloads].map(|path| path.into_os_string().into_string().unwrap());
@@ -57,7 +65,7 @@ fn desk() -> Desk {
 }
 
 #[test]
-fn every_version_gets_the_servers_answer_in_every_channel() {
+fn every_version_and_architecture_gets_the_servers_answer_in_every_channel() {
     let desk = desk();
     let clock: SharedClock = Arc::new(SystemClock::new());
     let address = format!("http://{}", desk.server.address);
@@ -80,14 +88,22 @@ fn every_version_gets_the_servers_answer_in_every_channel() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     versions.sort();
-    versions
-        .extend(["1.5.0", "1.7.5-tectonic.1-rc.5", "1.8.99", "1.10.0-demo.1", "2.0.0"].map(str::to_owned));
-    let (mut codes, mut dated) = (std::collections::BTreeSet::new(), 0);
-    for channel in &channels {
-        for version in &versions {
+    versions.extend(
+        ["1.5.0", "1.7.5-tectonic.1-rc.5", "1.8.99", "1.10.0-demo.0", "1.10.0-demo.1", "2.0.0"]
+            .map(str::to_owned),
+    );
+    let (mut codes, mut dated, mut unfit) = (std::collections::BTreeSet::new(), 0, 0);
+    let arches = [None, Some("amd64"), Some("arm64"), Some("s390x")];
+    for (channel, arch) in channels.iter().flat_map(|channel| arches.map(|arch| (channel, arch))) {
+        // Where all payloads are for every machine, one architecture is as good as all.
+        let is_of_several = channel.contains(SOAKING);
+        let client = client.clone().for_arch(arch);
+        for version in versions.iter().filter(|_| is_of_several || arch.is_none_or(|arch| arch == "arm64")) {
             let checked = client.check(&channel.parse().unwrap(), &Version::parse(version).unwrap()).unwrap();
             let own = serde_json::to_value(UpdateBody::of(&checked.answer())).unwrap();
-            let said = desk.server.update(channel, version);
+            let query = arch.map(|arch| format!("&arch={arch}")).unwrap_or_default();
+            let said = desk.server.update(channel, &format!("{version}{query}"));
+            unfit += u32::from(!own["no_payload"].is_null());
             codes.insert(own["code"].as_str().unwrap().to_owned());
             // Why something is still to come is known to the server alone. What is signed is the earliest time.
             let plan = [&own, &said].iter().any(|answer| {
@@ -108,15 +124,16 @@ fn every_version_gets_the_servers_answer_in_every_channel() {
                 assert!(own <= said, "{own} and {said} for {version} on {channel}");
                 dated += 1;
             }
-            for field in ["channel", "action", "code", "message", "target", "take", "next"] {
+            for field in ["channel", "action", "code", "message", "target", "take", "next", "no_payload"] {
                 if plan && matches!(field, "action" | "code" | "message") {
-                    assert_ne!(own["action"], "update", "{version} on {channel}");
+                    assert_ne!(own["action"], "update", "{version} on {channel}, {arch:?}");
                     continue;
                 }
-                assert_eq!(own[field], said[field], "{field} of {version} on {channel}");
+                assert_eq!(own[field], said[field], "{field} of {version} on {channel}, {arch:?}");
             }
         }
     }
+    assert!(unfit > 0, "some releases are not for every architecture");
     assert!(dated > 0, "something soaks in line {SOAKING}");
     assert!(channels.len() >= 10 && versions.len() > 30 && codes.len() >= 6, "{channels:?} {codes:?}");
 }

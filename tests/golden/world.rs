@@ -277,7 +277,7 @@ impl World {
             // Most versions get the same answer, which is noted once.
             let mut askers: Vec<(String, Vec<&str>)> = Vec::new();
             for version in &versions {
-                let answer = published.update(name, &Version::parse(version).unwrap()).unwrap();
+                let answer = published.update(name, &Version::parse(version).unwrap(), None).unwrap();
                 let body = String::from_utf8(answer.identity.to_vec()).unwrap();
                 match askers.iter_mut().find(|(same, _)| *same == body) {
                     Some((_, askers)) => askers.push(version),

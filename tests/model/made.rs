@@ -99,6 +99,8 @@ pub struct Release {
     pub unavailable: (Vec<Period>, Option<i64>),
     pub signed: bool,
     pub missing: bool,
+    /// The one architecture that its payload is for; `None` if it is for all.
+    pub only: Option<&'static str>,
     /// The earliest entry into the last stage that is signed.
     pub not_before: Option<i64>,
 }
@@ -115,7 +117,14 @@ impl World {
             let follows = follows.map(|line| (line, [0, 72, 24 * 20][dice.number(0, 2) as usize]));
             Line::random(name, prefix, follows, dice)
         });
-        Self { lines: lines.into(), loosened: Vec::new() }
+        let mut lines = Vec::from(lines);
+        // Most catalogs have payloads for every machine.
+        if dice.once_in(3) {
+            for release in lines.iter_mut().flat_map(|line| &mut line.releases) {
+                release.only = [None, None, Some("amd64"), Some("arm64")][dice.number(0, 3) as usize];
+            }
+        }
+        Self { lines, loosened: Vec::new() }
     }
 
     /// Each file's path and text.
@@ -275,15 +284,16 @@ impl Release {
             unavailable: (past(dice, 8), dice.maybe(if missing { 2 } else { 12 }, 24 * 55, 24 * 90)),
             signed: !dice.once_in(10),
             missing,
+            only: None,
             not_before: dice.maybe(5, 0, 24 * 90),
         }
     }
 
     fn yaml(&self, line: &Line) -> String {
         let mut yaml = format!("format: 1\nversion: \"{}\"\n", text(self.version));
-        yaml.push_str(
-            "payloads:\n  - { file: payload.json, size: 7, sha256: 0707070707070707070707070707070707070707070707070707070707070707 }\n",
-        );
+        let only = self.only.map(|arch| format!(", arch: {arch}")).unwrap_or_default();
+        let digest = "07".repeat(32);
+        let _ = writeln!(yaml, "payloads:\n  - {{ file: payload.json, size: 7, sha256: {digest}{only} }}");
         if self.security {
             yaml.push_str("urgency: security\n");
         }

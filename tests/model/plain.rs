@@ -1,6 +1,8 @@
 //! The rules of `docs/catalog.md` and `docs/http.md` a second time: slow and plain. Where a date is asked
 //! for, it goes from hour to hour until everything passes.
 
+mod arches;
+
 use std::collections::BTreeMap;
 
 use super::made::{Line, Period, Release, Version, World};
@@ -30,8 +32,18 @@ pub struct At<'w> {
     pub now: i64,
     /// The next stage of each release that has one, and whether it enters it.
     pub decided: BTreeMap<Version, (usize, Verdict)>,
+    /// The architecture of the clusters that ask, if they say it.
+    arch: Option<&'static str>,
     /// The minor gate of each line.
     gates: Vec<Option<Gate>>,
+}
+
+/// Why nothing above a version can be installed, although there is something.
+enum Bar {
+    /// This barrier is not on offer.
+    Absent(Version),
+    /// The next barrier is on offer, but not for the cluster's architecture.
+    Unfit,
 }
 
 /// The stage of the line before that counts, its highest release, and the least from which a cluster can
@@ -117,7 +129,7 @@ fn is_within(periods: &[Period], hour: i64) -> bool {
 
 impl<'w> At<'w> {
     pub fn new(world: &'w World, now: i64) -> Self {
-        let mut at = Self { world, now, decided: BTreeMap::new(), gates: Vec::new() };
+        let mut at = Self { world, now, decided: BTreeMap::new(), arch: None, gates: Vec::new() };
         let releases = world.lines.iter().flat_map(|line| line.releases.iter().map(move |one| (line, one)));
         let decided = releases.filter_map(|(line, one)| Some((one.version, at.decide(line, one)?)));
         at.decided = decided.collect();
@@ -264,7 +276,9 @@ impl<'w> At<'w> {
     ) -> Option<(Version, i64)> {
         let wanted = |version: Version| (above < version || (own && above == version)) && version <= until;
         // Nobody waits for a yanked release, and nothing comes in a retired line.
-        let comes = |release: &&Release| !release.is_yanked(self.now) && !line.is_retired(self.now);
+        let comes = |release: &&Release| {
+            !release.is_yanked(self.now) && !line.is_retired(self.now) && self.fits(release)
+        };
         let releases = line.releases.iter().filter(|release| wanted(release.version)).filter(comes);
         let coming = releases.filter_map(|release| match self.decided.get(&release.version)? {
             (next, Verdict::Promote) if *next == stage => Some((self.now, release.version, self.now)),
@@ -295,7 +309,7 @@ impl<'w> At<'w> {
             let release = releases.iter().find(|release| release.version == version)?;
             release.is_known(now).then_some((own, release))
         });
-        let latest = line.offered(stage, now).last().copied();
+        let latest = self.offered(line, stage).last().copied();
         if own == Some(goal) {
             return self.in_line(line, stage, version, known.map(|(_, release)| release));
         }
@@ -328,8 +342,8 @@ impl<'w> At<'w> {
     fn find_gate(&self, line: usize) -> Option<Gate> {
         let (before, grace) = self.world.lines[line].follows?;
         let before = &self.world.lines[before];
-        let stage = (0..before.stages.len()).rfind(|&stage| !before.offered(stage, self.now).is_empty())?;
-        let offered = before.offered(stage, self.now);
+        let stage = (0..before.stages.len()).rfind(|&stage| !self.offered(before, stage).is_empty())?;
+        let offered = self.offered(before, stage);
         let highest = offered.last().copied()?;
         // Every release that was the highest at some hour of the grace, among those that still count.
         let since = |version: Version| before.release(version).entries[stage].expect("it is on offer");
@@ -346,32 +360,38 @@ impl<'w> At<'w> {
 
     /// The highest release above a version that jumps over no barrier; `Err` with the barrier if there are
     /// higher releases and the barrier is not on offer.
-    fn towards(&self, line: &Line, stage: usize, version: Version) -> Result<Option<Version>, Version> {
+    fn towards(&self, line: &Line, stage: usize, version: Version) -> Result<Option<Version>, Bar> {
         let above =
             |all: Vec<Version>| -> Vec<Version> { all.into_iter().filter(|v| version < *v).collect() };
-        let (offered, barriers) =
-            (above(line.offered(stage, self.now)), above(line.barriers(stage, self.now)));
-        let Some(barrier) = barriers.into_iter().min().filter(|_| !offered.is_empty()) else {
+        let (offered, barriers) = (above(self.offered(line, stage)), above(line.barriers(stage, self.now)));
+        let Some(barrier) = barriers.into_iter().min() else {
             return Ok(offered.last().copied());
         };
-        match offered.into_iter().filter(|version| *version <= barrier).max() {
+        match offered.iter().copied().filter(|version| *version <= barrier).max() {
             Some(version) => Ok(Some(version)),
-            None => Err(barrier),
+            None if self.lacks(line, stage, |version| version == barrier) => Err(Bar::Unfit),
+            None if offered.is_empty() => Ok(None),
+            None => Err(Bar::Absent(barrier)),
         }
     }
 
     fn behind(&self, line: &'w Line, stage: usize, version: Version, barrier: Version) -> Told {
         let coming = self.coming_until(line, stage, version, false, barrier);
-        let (action, code) = if coming.is_some() { ("wait", "coming") } else { ("blocked", "barrier") };
+        let (action, code) = match coming {
+            Some(_) => ("wait", "coming"),
+            None if !self.fits(line.release(barrier)) => ("blocked", "no_payload"),
+            None => ("blocked", "barrier"),
+        };
         Told { action, code, target: None, coming }
     }
 
     fn in_line(&self, line: &'w Line, stage: usize, version: Version, current: Option<&Release>) -> Told {
         let told = |action, code, coming| Told { action, code, target: None, coming };
         let is_yanked = current.is_some_and(|release| release.is_yanked(self.now));
-        let latest = line.offered(stage, self.now).last().copied();
+        let latest = self.offered(line, stage).last().copied();
         match self.towards(line, stage, version) {
-            Err(barrier) => self.behind(line, stage, version, barrier),
+            Err(Bar::Unfit) => told("blocked", "no_payload", None),
+            Err(Bar::Absent(barrier)) => self.behind(line, stage, version, barrier),
             Ok(Some(target)) => {
                 let code = match (is_yanked, latest == Some(target)) {
                     (true, _) => "yanked",
@@ -382,7 +402,11 @@ impl<'w> At<'w> {
             }
             Ok(None) => {
                 let coming = self.coming(line, stage, version, false);
-                if is_yanked {
+                let lacks = coming.is_none() && self.lacks(line, stage, |other| version < other);
+                let is_latest = current.is_some() && latest == Some(version);
+                if lacks && (is_yanked || !is_latest) {
+                    told("blocked", "no_payload", None)
+                } else if is_yanked {
                     told("blocked", "yanked", coming)
                 } else if current.is_none() {
                     told("none", "unknown_version", coming)
@@ -403,9 +427,11 @@ impl<'w> At<'w> {
         if after == goal && self.admits(goal, current) {
             return match self.towards(line, stage, version) {
                 Ok(Some(target)) => Told { target: Some(target), ..told("update", "next_line") },
-                Err(barrier) => self.behind(line, stage, version, barrier),
+                Err(Bar::Unfit) => told("blocked", "no_payload"),
+                Err(Bar::Absent(barrier)) => self.behind(line, stage, version, barrier),
                 Ok(None) => match self.coming(line, stage, version, false) {
                     Some(coming) => Told { coming: Some(coming), ..told("wait", "coming") },
+                    None if self.lacks(line, stage, |other| version < other) => told("blocked", "no_payload"),
                     None => told("none", "nothing_offered"),
                 },
             };
@@ -414,7 +440,7 @@ impl<'w> At<'w> {
         let last = |line: usize| {
             let stages = &self.world.lines[line].stages;
             let offering =
-                (0..stages.len()).rfind(|&stage| !self.world.lines[line].offered(stage, self.now).is_empty());
+                (0..stages.len()).rfind(|&stage| !self.offered(&self.world.lines[line], stage).is_empty());
             (line, offering.unwrap_or(stages.len() - 1))
         };
         let gate = self.gates[after];
@@ -425,8 +451,19 @@ impl<'w> At<'w> {
         };
         let (through, through_stage) = (&self.world.lines[place.0], place.1);
         let towards = self.towards(through, through_stage, version);
-        let next = towards.ok().flatten();
+        let next = match towards {
+            Ok(next) => next,
+            Err(_) => None,
+        };
         let coming = || self.coming(through, through_stage, version, false);
+        let is_unfit = match towards {
+            Err(Bar::Unfit) => true,
+            Ok(None) => coming().is_none() && self.lacks(through, through_stage, |other| version < other),
+            Ok(Some(_)) | Err(Bar::Absent(_)) => false,
+        };
+        if is_unfit {
+            return told("blocked", "no_payload");
+        }
         let own = &self.world.lines[own];
         if current.is_yanked(self.now) && next.is_none() {
             return Told { coming: coming(), ..told("blocked", "yanked") };
@@ -439,7 +476,7 @@ impl<'w> At<'w> {
         {
             return self.behind(own, stage, version, barrier);
         }
-        if let Err(barrier) = towards {
+        if let Err(Bar::Absent(barrier)) = towards {
             return self.behind(through, through_stage, version, barrier);
         }
         if next.is_some() && through.is_paused(through_stage, self.now) {

@@ -16,6 +16,15 @@ pub struct Newer<'a> {
     pub stuck: Option<Coming<'a>>,
     /// The highest of those that were yanked.
     pub withdrawn: Option<Withdrawn<'a>>,
+    /// The highest of those that are on offer, but not for the cluster's architecture.
+    pub unfit: Option<NoPayload<'a>>,
+}
+
+/// A release on offer that has no payload for the architecture of the cluster that asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NoPayload<'a> {
+    pub release: &'a Release,
+    pub arch: &'a str,
 }
 
 /// A release that is not on offer in a channel yet.
@@ -74,6 +83,14 @@ pub struct First<'a> {
 pub struct Withdrawn<'a> {
     pub release: &'a Release,
     pub yank: &'a Yank,
+}
+
+impl<'a> NoPayload<'a> {
+    /// That a release has no payload for an architecture, if one is given.
+    pub(super) fn of(release: &'a Release, arch: Option<&'a str>) -> Option<Self> {
+        let arch = arch.filter(|arch| !release.fits(arch))?;
+        Some(Self { release, arch })
+    }
 }
 
 impl<'a> Coming<'a> {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
+use super::super::line::Line;
 use super::super::release::Release;
 use super::super::version::Version;
 use super::Step;
@@ -24,12 +25,16 @@ pub struct MinorGate<'a> {
 }
 
 impl<'a> MinorGate<'a> {
-    /// Creates the gate of a line at `now`. If the line follows no other, the gate is closed.
-    pub fn new(catalog: &'a Catalog, line: &'a super::super::line::Line, now: Time) -> Self {
+    /// Creates the gate of a line at `now`, for clusters of an architecture if one is given: releases that they
+    /// cannot install do not count. If the line follows no other, the gate is closed.
+    pub fn new(catalog: &'a Catalog, line: &'a Line, now: Time, arch: Option<&str>) -> Self {
         let closed = Self { channel: None, highest: None, least: None, barrier: None };
         let Some(follows) = &line.follows else { return closed };
         let Some(before) = catalog.line(&follows.line) else { return closed };
-        let top = (0..before.stages.len()).rev().find_map(|stage| Some((stage, before.latest(stage, now)?)));
+        let offered = |stage| {
+            before.offered(stage, now).filter(move |release| arch.is_none_or(|arch| release.fits(arch)))
+        };
+        let top = (0..before.stages.len()).rev().find_map(|stage| Some((stage, offered(stage).next_back()?)));
         let Some((stage, highest)) = top else { return closed };
         // Yanked releases do not count, so the highest version only rises over time. The lowest version
         // that was the highest within the grace period is therefore the one that was the highest when the
@@ -37,9 +42,9 @@ impl<'a> MinorGate<'a> {
         // several entered at the same time). A manifest may give a grace
         // period so long that its start cannot be represented.
         let start = now.checked_sub_signed(follows.grace).unwrap_or(Time::MIN_UTC);
-        let at_start = before.offered(stage, now).rfind(|release| release.is_in(stage, start));
+        let at_start = offered(stage).rfind(|release| release.is_in(stage, start));
         let earliest = || {
-            before.offered(stage, now).min_by_key(|release| {
+            offered(stage).min_by_key(|release| {
                 (release.entered(stage, now).map(|entry| entry.since), Reverse(&release.version))
             })
         };

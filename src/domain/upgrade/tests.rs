@@ -1,5 +1,6 @@
 //! What clusters are told.
 
+mod arch;
 mod newer;
 
 use chrono::TimeDelta;
@@ -13,7 +14,10 @@ use super::*;
 fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
     let decisions = decide(catalog, t(now));
     let channel = ChannelName::parse(channel).unwrap();
-    let answer = answer(catalog, &decisions, &channel, &v(current), t(now)).unwrap();
+    said(&answer(catalog, &decisions, &channel, &v(current), t(now)).unwrap())
+}
+
+fn said(answer: &Answer<'_>) -> String {
     let about = match &answer.advice {
         Advice::Update { target, .. } => Some(target.version.to_string()),
         Advice::None { newer, .. } => newer.coming.map(|coming| match (coming.when, coming.gate) {
@@ -41,6 +45,9 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
             fix.as_ref().map(|fix| format!("fix {}", fix.release.version))
         }
         Advice::Blocked(Blocked::Barrier { barrier, .. }) => Some(barrier.to_string()),
+        Advice::Blocked(Blocked::NoPayload { unfit, .. }) => {
+            Some(format!("{} for {}", unfit.release.version, unfit.arch))
+        }
         Advice::Blocked(Blocked::NoWay { stay }) => Some(format!("stay in {}", stay.name())),
     };
     let about = about.map(|about| format!(": {about}")).unwrap_or_default();

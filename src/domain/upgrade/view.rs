@@ -16,7 +16,7 @@ use super::coming::behind;
 use super::expected::{Expected, is_above};
 use super::gate::MinorGate;
 use super::paths::Paths;
-use super::{Advice, Blocked, Coming, Newer, Wait, When, Withdrawn};
+use super::{Advice, Blocked, Coming, Newer, NoPayload, Wait, When, Withdrawn};
 
 /// The state of every channel of a catalog at one point in time. A line is prepared when it is first asked
 /// about, so that who asks about one line pays for that line and the one that it follows.
@@ -27,11 +27,13 @@ pub struct Views<'a> {
     pub(super) paths: Paths,
     known: Known<'a>,
     not_promoting: Option<NotPromoting>,
+    /// The architecture of the clusters that ask, if it counts.
+    arch: Option<&'a str>,
     lines: HashMap<&'a LineName, OnceLock<LineView<'a>>>,
 }
 
 /// What is known about the releases that are on their way.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Known<'a> {
     /// The decisions about them, sorted by line and version.
     Decided(&'a [Decision<'a>]),
@@ -48,7 +50,10 @@ struct LineView<'a> {
 /// The state of one channel at one point in time. The lists are ordered by version.
 #[derive(Debug, Default)]
 pub(super) struct View<'a> {
+    /// The releases on offer that clusters of the architecture can install.
     offered: Vec<&'a Release>,
+    /// The releases on offer that have no payload for the architecture.
+    unfit: Vec<NoPayload<'a>>,
     /// The barriers of the channel. A yanked barrier is represented by its replacement.
     barriers: Vec<&'a Version>,
     coming: Expected<'a>,
@@ -63,6 +68,8 @@ pub(super) enum Towards<'a> {
     Take { release: &'a Release, barrier: bool },
     /// A barrier that the channel does not offer blocks everything above it.
     Barrier { version: &'a Version },
+    /// A barrier that has no payload for the cluster's architecture blocks everything above it.
+    NoPayload(NoPayload<'a>),
     /// Nothing higher is on offer.
     Nothing,
 }
@@ -72,7 +79,7 @@ impl<'a> Towards<'a> {
     pub(super) const fn barrier(self) -> Option<&'a Version> {
         match self {
             Self::Barrier { version } => Some(version),
-            Self::Take { .. } | Self::Nothing => None,
+            Self::Take { .. } | Self::NoPayload(_) | Self::Nothing => None,
         }
     }
 }
@@ -93,7 +100,15 @@ impl<'a> Views<'a> {
     fn of(catalog: &'a Catalog, known: Known<'a>, now: Time) -> Self {
         let paths = Paths::of(catalog);
         let lines = catalog.lines().map(|line| (&line.name, OnceLock::new())).collect();
-        Self { catalog, now, paths, known, not_promoting: None, lines }
+        Self { catalog, now, paths, known, not_promoting: None, arch: None, lines }
+    }
+
+    /// The same channels for clusters of an architecture, which can install only what has a payload for it.
+    #[must_use]
+    pub fn for_arch(&self, arch: &'a str) -> Self {
+        let Self { catalog, now, ref paths, known, not_promoting, arch: _, ref lines } = *self;
+        let lines = lines.keys().map(|line| (*line, OnceLock::new())).collect();
+        Self { catalog, now, paths: paths.clone(), known, not_promoting, arch: Some(arch), lines }
     }
 
     /// The views of a server that does not promote, if it does not.
@@ -115,9 +130,17 @@ impl<'a> Views<'a> {
                 coming.not_promoting =
                     self.not_promoting.filter(|why| why.concerns(coming.when == When::Due));
             }
+            if let Some(arch) = self.arch {
+                for stage in &mut coming {
+                    stage.retain(|coming| coming.release.fits(arch));
+                }
+            }
             let stages = coming.into_iter().enumerate();
-            let stages = stages.map(|(stage, coming)| View::new(line, stage, coming, self.now)).collect();
-            LineView { gate: MinorGate::new(self.catalog, line, self.now), stages }
+            let stages = stages.map(|(stage, coming)| View::new(line, stage, coming, self.now, self.arch));
+            LineView {
+                stages: stages.collect(),
+                gate: MinorGate::new(self.catalog, line, self.now, self.arch),
+            }
         })
     }
 
@@ -171,9 +194,12 @@ impl<'a> Views<'a> {
         barrier: &'a Version,
         above: Bound<&Version>,
     ) -> Advice<'a> {
-        match self.view(channel).coming.first(above, Some(barrier)) {
-            Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
-            stuck => {
+        let release = channel.line.releases.get(barrier);
+        let unfit = release.and_then(|release| NoPayload::of(release, self.arch));
+        match (self.view(channel).coming.first(above, Some(barrier)), unfit) {
+            (Some(coming), _) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
+            (_, Some(unfit)) => Advice::Blocked(Blocked::NoPayload { unfit, yank: None }),
+            (stuck, None) => {
                 let stuck = stuck.map(Box::new);
                 Advice::Blocked(Blocked::Barrier { barrier, channel, stuck })
             }
@@ -195,8 +221,10 @@ fn of_line<'d, 'a>(decisions: &'d [Decision<'a>], line: &LineName) -> &'d [Decis
 }
 
 impl<'a> View<'a> {
-    fn new(line: &'a Line, stage: usize, coming: Vec<Coming<'a>>, now: Time) -> Self {
-        let offered: Vec<&Release> = line.offered(stage, now).collect();
+    fn new(line: &'a Line, stage: usize, coming: Vec<Coming<'a>>, now: Time, arch: Option<&'a str>) -> Self {
+        let unfit = |release| NoPayload::of(release, arch);
+        let offered = line.offered(stage, now).filter(|release| unfit(release).is_none()).collect();
+        let unfit = line.offered(stage, now).filter_map(unfit).collect();
         let mut barriers: Vec<&Version> = line.barriers_in(stage, now).collect();
         barriers.sort_unstable();
         barriers.dedup();
@@ -204,7 +232,7 @@ impl<'a> View<'a> {
         let mut yanked = line.releases.values().rev().filter_map(|release| {
             Some(Withdrawn { release, yank: Some(release).filter(reached)?.yanked(now)? })
         });
-        Self { offered, barriers, coming: Expected::new(coming), withdrawn: yanked.next() }
+        Self { offered, unfit, barriers, coming: Expected::new(coming), withdrawn: yanked.next() }
     }
 
     pub(super) fn latest(&self) -> Option<&'a Release> {
@@ -215,14 +243,22 @@ impl<'a> View<'a> {
     pub(super) fn towards(&self, above: Bound<&Version>) -> Towards<'a> {
         let candidates =
             &self.offered[self.offered.partition_point(|release| !is_above(&release.version, above))..];
-        let Some(&highest) = candidates.last() else { return Towards::Nothing };
         let passed = self.barriers.partition_point(|version| !is_above(version, above));
+        let highest = candidates.last().copied();
         let Some(&barrier) = self.barriers.get(passed) else {
-            return Towards::Take { release: highest, barrier: false };
+            return highest.map_or(Towards::Nothing, |release| Towards::Take { release, barrier: false });
         };
-        match candidates[..candidates.partition_point(|release| release.version <= *barrier)].last() {
-            Some(&release) => Towards::Take { release, barrier: release.version != highest.version },
-            None => Towards::Barrier { version: barrier },
+        let below = &candidates[..candidates.partition_point(|release| release.version <= *barrier)];
+        let unfit = || self.unfit.iter().find(|unfit| unfit.release.version == *barrier);
+        match (below.last().copied(), highest) {
+            (Some(release), Some(highest)) => {
+                Towards::Take { release, barrier: release.version != highest.version }
+            }
+            (None | Some(_), higher) => match (unfit(), higher) {
+                (Some(unfit), _) => Towards::NoPayload(*unfit),
+                (None, Some(_)) => Towards::Barrier { version: barrier },
+                (None, None) => Towards::Nothing,
+            },
         }
     }
 
@@ -230,6 +266,22 @@ impl<'a> View<'a> {
     /// highest of those that are stuck.
     pub(super) fn coming(&self, above: Bound<&Version>) -> Option<Coming<'a>> {
         self.coming.first(above, None)
+    }
+
+    /// The highest release on offer above a version that has no payload for the architecture.
+    pub(super) fn unfit(&self, above: Bound<&Version>) -> Option<NoPayload<'a>> {
+        self.unfit.last().filter(|unfit| is_above(&unfit.release.version, above)).copied()
+    }
+
+    /// The first release expected above a version, or else one that is on offer, but not for the architecture, or
+    /// else one that is stuck.
+    pub(super) fn comes_or_unfit(
+        &self,
+        above: Bound<&Version>,
+    ) -> (Option<Coming<'a>>, Option<NoPayload<'a>>) {
+        let coming = self.coming(above);
+        let is_expected = coming.is_some_and(|coming| coming.is_expected());
+        (coming, self.unfit(above).filter(|_| !is_expected))
     }
 
     /// What is known about releases above a version that are not on offer. The highest of those that are
@@ -244,6 +296,6 @@ impl<'a> View<'a> {
         };
         let stuck = self.coming.stuck(above).filter(matters);
         let withdrawn = self.withdrawn.filter(|withdrawn| is_above(&withdrawn.release.version, above));
-        Newer { coming, stuck, withdrawn }
+        Newer { coming, stuck, withdrawn, unfit: self.unfit(above) }
     }
 }

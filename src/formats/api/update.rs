@@ -9,7 +9,8 @@ use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
 use crate::domain::upgrade::{
-    Advice, Answer, Behind, Blocked, Coming, First, Newer, NoneCode, Step, UpdateCode, Wait, When, Withdrawn,
+    Advice, Answer, Behind, Blocked, Coming, First, Newer, NoPayload, NoneCode, Step, UpdateCode, Wait, When,
+    Withdrawn,
 };
 use crate::domain::version::Version;
 use crate::formats::sparse::sparse;
@@ -62,6 +63,9 @@ sparse! {
             stuck: StuckBody,
             /// The highest release above the cluster's version that was yanked.
             withdrawn: WithdrawnBody,
+            /// The release above the cluster's version that is on offer, but not for the cluster's architecture:
+            /// with the code `no_payload` the one that it cannot pass.
+            no_payload: NoPayloadBody,
             /// Why the channel's line was refused, so that nothing new comes in it: `faulty`, `steps_back`
             /// or `claims`.
             line_refused: String,
@@ -70,6 +74,16 @@ sparse! {
             not_promoting: NotPromotingBody,
         }
     }
+}
+
+/// A release that is on offer, but not for the cluster's architecture.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoPayloadBody {
+    pub version: String,
+    /// The cluster's architecture.
+    pub arch: String,
+    /// The architectures that the release has payloads for.
+    pub has: Vec<String>,
 }
 
 /// The line and the channel to continue with.
@@ -237,10 +251,11 @@ impl UpdateBody {
                 }
             }
             Advice::None { code, newer } => {
-                let Newer { coming, stuck, withdrawn } = newer.as_ref();
+                let Newer { coming, stuck, withdrawn, unfit } = newer.as_ref();
                 body.expect(stuck.as_ref());
                 body.expect(coming.as_ref());
                 body.withdrawn = withdrawn.as_ref().map(WithdrawnBody::of);
+                body.no_payload = unfit.as_ref().map(NoPayloadBody::of);
                 if let NoneCode::Retired { retired, next } = code {
                     body.because(retired);
                     body.follow = next.map(FollowBody::of);
@@ -277,6 +292,12 @@ impl UpdateBody {
                 body.expect(stuck.as_deref());
                 body.bar(barrier, channel);
                 body.through = Some(channel.name().to_string());
+            }
+            Advice::Blocked(Blocked::NoPayload { unfit, yank }) => {
+                body.no_payload = Some(NoPayloadBody::of(unfit));
+                if let Some(yank) = yank {
+                    body.because(&yank.event);
+                }
             }
             Advice::Blocked(Blocked::NoWay { stay }) => {
                 body.follow = Some(FollowBody::of(*stay));
@@ -395,6 +416,13 @@ impl BehindBody {
 impl FirstBody {
     fn of(First { channel, until }: &First<'_>, gate: Option<&'static str>, why: Option<String>) -> Self {
         Self { channel: channel.name().to_string(), until: until.map(rfc3339), gate, why }
+    }
+}
+
+impl NoPayloadBody {
+    fn of(NoPayload { release, arch }: &NoPayload<'_>) -> Self {
+        let has = release.architectures().unwrap_or_default().into_iter().map(str::to_owned);
+        Self { version: release.version.to_string(), arch: (*arch).to_owned(), has: has.collect() }
     }
 }
 

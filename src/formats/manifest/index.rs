@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
@@ -131,7 +132,8 @@ impl IndexEntry {
     /// Creates a release from its entry. It has not entered any of the line's stages yet; `stages` is their
     /// number. What only its manifest has is missing, such as its payloads.
     pub fn release(&self, version: Version, stages: usize) -> Release {
-        Release::new(
+        let is_for_any = self.arch.is_empty() || self.arch.contains(ANY);
+        let mut release = Release::new(
             ReleaseFile {
                 version,
                 urgency: Urgency::Normal,
@@ -150,7 +152,9 @@ impl IndexEntry {
                 manifest: ManifestState::Signed(SignedFacts::new(self.not_before.clone())),
                 payload: PayloadState::Present,
             },
-        )
+        );
+        release.built_for = (!is_for_any).then(|| Arc::new(self.arch.clone()));
+        release
     }
 
     /// The entry as far as it allows no more than another one of the same release: it is a barrier if either is, and

@@ -9,10 +9,10 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use chrono::DateTime;
 
 use super::forecast::{self, Foretold};
-use super::{channels, lost, releases};
+use super::{channels, lost, releases, update};
 use crate::console::board::{self, LineOnBoard};
 use crate::console::calendar::{self, WhatIf};
-use crate::console::channel::{Day, Told};
+use crate::console::channel::{Asked, Day, Told};
 use crate::console::freezes::freezes;
 use crate::console::history::Filter;
 use crate::console::release::{Explained, Manifest, Records};
@@ -26,7 +26,7 @@ use crate::domain::degraded::{Degraded, DegradedKind};
 use crate::domain::explain::Explanation;
 use crate::domain::history::{Happened, history as of_line, history_of_release};
 use crate::domain::promotion::{decide, decide_line};
-use crate::domain::upgrade::{answer, entry};
+use crate::domain::upgrade::{Views, entry};
 use crate::domain::version::Version;
 use crate::formats::api::{DegradedBody, ExplainBody, UpdateBody};
 use crate::http::ask::{Ask, Find};
@@ -148,6 +148,8 @@ async fn channel_page(ask: &Ask<'_>) -> Answered {
     let name = ask.channel()?.map_err(|text| channels::unknown(&current, &text))?;
     let version = parameter(ask.request.query_string(), "version")?;
     let version = version.map(|version| version.trim().to_owned()).filter(|version| !version.is_empty());
+    let arch = parameter(ask.request.query_string(), "arch")?.filter(|arch| !arch.is_empty());
+    let arch = arch.map(update::arch).transpose()?.map(Cow::into_owned);
     let catalog = forecast::catalog(ask);
     let Some(version) = version else {
         if let Some(page) = catalog.and_then(|catalog| channel_now(ask, &catalog, &name)) {
@@ -167,7 +169,7 @@ async fn channel_page(ask: &Ask<'_>) -> Answered {
     let mut day = Day::Today;
     if let Some(catalog) = catalog {
         if let Some(at) = forecast::day(ask)? {
-            let page = channel_then(ask, catalog, (name, version), at, publication);
+            let page = channel_then(ask, catalog, (name, version, arch), at, publication);
             return Ok(fresh(StatusCode::OK, page.await?));
         }
         day = Day::Any(None);
@@ -176,13 +178,18 @@ async fn channel_page(ask: &Ask<'_>) -> Answered {
         return Err(lost(line));
     }
     let told = |version: &str| -> Option<Told> {
-        let answer = publication.update(&name, &Version::parse_query(version).ok()?)?;
+        let answer = publication.update(&name, &Version::parse_query(version).ok()?, arch.as_deref())?;
         serde_json::from_slice(&answer.identity).ok()
     };
     let version = version.to_string();
     let answer = told(&version).ok_or_else(|| channels::missing(publication, &name))?;
     let way = console::channel::way(name.as_str(), &version, told);
-    let page = console::channel::told(name.as_str(), &version, (&answer, &way), day);
+    let cluster = Asked {
+        version: &version,
+        arch: arch.as_deref(),
+        arches: publication.architectures(&name).collect(),
+    };
+    let page = console::channel::told(name.as_str(), &cluster, (&answer, &way), day);
     Ok(fresh(StatusCode::OK, page.into_string()))
 }
 
@@ -201,7 +208,7 @@ fn channel_now(ask: &Ask<'_>, catalog: &Catalog, name: &ChannelName) -> Option<S
 async fn channel_then(
     ask: &Ask<'_>,
     catalog: Arc<Catalog>,
-    (name, version): (ChannelName, Version),
+    (name, version, arch): (ChannelName, Version, Option<String>),
     at: Time,
     publication: &Publication,
 ) -> Result<String, Problem> {
@@ -216,22 +223,22 @@ async fn channel_then(
             return Err(Problem::new(ProblemKind::NoForecast, detail).hint("see `/status`"));
         }
         let decisions = decide(catalog, at);
+        let views = Views::new(catalog, &decisions, at);
+        let views = arch.as_deref().map(|arch| views.for_arch(arch)).unwrap_or(views);
+        let channel = catalog.channel(&name);
         let told = |version: &str| -> Option<Told> {
             let version = Version::parse(version).ok().filter(|_| goes_on())?;
-            let answer = answer(catalog, &decisions, &name, &version, at)?;
+            let answer = views.answer(channel?, &version);
             serde_json::from_value(serde_json::to_value(UpdateBody::of(&answer)).ok()?).ok()
         };
         let version = version.to_string();
         // Too late is the only way to no answer: the channel is there.
         let answer = told(&version).ok_or_else(unmade)?;
         let way = console::channel::way(name.as_str(), &version, told);
-        Ok(console::channel::told(
-            name.as_str(),
-            &version,
-            (&answer, &way),
-            Day::Any(Some((at, not_promoting))),
-        )
-        .into_string())
+        let arches = channel.map(|channel| channel.line.architectures()).unwrap_or_default();
+        let cluster = Asked { version: &version, arch: arch.as_deref(), arches };
+        let day = Day::Any(Some((at, not_promoting)));
+        Ok(console::channel::told(name.as_str(), &cluster, (&answer, &way), day).into_string())
     });
     page.await
 }

@@ -1,22 +1,40 @@
 //! `/v1/channels/{channel}/update`.
 
+use std::borrow::Cow;
+
 use super::channels::{missing, unknown};
 use super::lost;
+use crate::domain::rules::text;
 use crate::domain::version::Version;
 use crate::http::ask::Ask;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::reply::{Answer, Cache};
 use crate::http::url::parameter;
 use crate::publish::Publication;
+use crate::words::rules::message_and_hint;
 
 pub fn get<'p>(ask: &Ask<'_>, publication: &'p Publication) -> Result<Answer<'p>, Problem> {
-    let (version, cache) = asked(ask.request.query_string())?;
+    let query = ask.request.query_string();
+    let (version, cache) = asked(query)?;
+    let arch = parameter(query, "arch")?.map(arch).transpose()?;
     let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
     if let Some(line) = publication.lost_on_the_way(&name, &version) {
         return Err(lost(line));
     }
-    let answer = publication.update(&name, &version).ok_or_else(|| missing(publication, &name))?;
+    let answer =
+        publication.update(&name, &version, arch.as_deref()).ok_or_else(|| missing(publication, &name))?;
     Ok((answer, cache))
+}
+
+/// Parses the architecture of a cluster.
+pub(super) fn arch(text: Cow<'_, str>) -> Result<Cow<'_, str>, Problem> {
+    match text::arch(&text) {
+        None => Ok(text),
+        Some(rule) => {
+            let (detail, hint) = message_and_hint(&rule);
+            Err(Problem::new(ProblemKind::BadArch, detail).hint(hint))
+        }
+    }
 }
 
 /// Parses the version that the cluster runs, and how the answer may be cached: not at all if it is for one

@@ -26,7 +26,7 @@ use crate::publish::document::{Document, Media};
 use crate::publish::joined::Pieces;
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::testing;
-use crate::publish::updates::{ChannelUpdates, Cuts, Filling, LineUpdates};
+use crate::publish::updates::{Arches, ChannelUpdates, Cuts, Filling, LineUpdates};
 use crate::store::payloads::PayloadFolder;
 use crate::store::port::PayloadStore as _;
 
@@ -197,6 +197,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
         latest: Some(new.clone()),
         take: None,
         filling: Filling::default(),
+        arches: Arches::default(),
     };
     let line = LineName::parse("1.8").unwrap();
     let channel = ChannelName::parse("1.8-production").unwrap();

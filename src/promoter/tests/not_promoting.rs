@@ -8,7 +8,7 @@ use crate::store::state::StateFolder;
 fn told(shared: &Handle) -> Vec<serde_json::Value> {
     let publication = shared.publication.load_full().unwrap();
     let name = ChannelName::parse("1.8-production").unwrap();
-    let update = publication.update(&name, &v("1.8.3")).unwrap();
+    let update = publication.update(&name, &v("1.8.3"), None).unwrap();
     let documents = [publication.explain(&v("1.8.4")).unwrap(), &publication.promotions, &update];
     documents.map(|document| json(&document.identity)).to_vec()
 }

@@ -329,7 +329,7 @@ fn a_yanked_barrier_whose_replacement_cannot_be_read_bars() {
     assert_eq!((&barrier["version"], &barrier["yank"]["to"]), (&"1.8.4".into(), &serde_json::Value::Null));
     let publication = shared.publication.load_full().unwrap();
     let (channel, from) = ("1.8-preproduction".parse().unwrap(), v("1.8.3"));
-    let body = publication.update(&channel, &from).unwrap();
+    let body = publication.update(&channel, &from, None).unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&body.identity).unwrap();
     assert_eq!(answer["target"], serde_json::Value::Null, "{answer}");
 }

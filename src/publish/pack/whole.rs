@@ -22,7 +22,7 @@ use crate::publish::last_good;
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::publication::Publication;
 use crate::publish::served::Served;
-use crate::publish::updates::{channel_updates, line_updates};
+use crate::publish::updates::{ViewsByArch, channel_updates, line_updates};
 use crate::publish::{PublishError, roles};
 
 /// The parts in a publication of format 3, which had them in its index.
@@ -129,7 +129,7 @@ fn answer(
         lines.extend(last_good::line(part, &own)?);
     }
     let catalog = Catalog::published(lines);
-    let views = Views::new(&catalog, &[], now);
+    let views = ViewsByArch::of(&catalog, Views::new(&catalog, &[], now));
     for line in catalog.lines() {
         let part = parts.entry(line.name.clone()).or_insert_with_key(|line| Part::empty(line.clone()));
         part.follows = line.follows.as_ref().map(|follows| follows.line.clone());

@@ -65,8 +65,9 @@ fn a_line_whose_segment_is_lost_cut_or_changed_is_lost_and_the_others_are_served
         }
         // A cluster of the other line is answered as before. One on the way from a lost line is not answered.
         for version in ["1.8.4", "1.8.5", "1.8.99"] {
-            let body =
-                |of: &Publication| of.update(&name("1.8-production"), &v(version)).unwrap().identity.clone();
+            let body = |of: &Publication| {
+                of.update(&name("1.8-production"), &v(version), None).unwrap().identity.clone()
+            };
             assert_eq!(body(&read), body(&first));
             assert!(read.lost_on_the_way(&name("1.8-production"), &v(version)).is_none());
         }

@@ -20,7 +20,7 @@ fn a_packed_publication_comes_back_as_it_was() {
         assert_eq!(back.channel(channel).unwrap().identity, second.channel(channel).unwrap().identity);
         for version in known {
             let body = |publication: &Publication| {
-                publication.update(channel, &v(version)).unwrap().identity.clone()
+                publication.update(channel, &v(version), None).unwrap().identity.clone()
             };
             assert_eq!(body(&back), body(&second));
         }

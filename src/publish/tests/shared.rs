@@ -43,7 +43,7 @@ fn answers(publication: &Publication) -> BTreeMap<String, Bytes> {
     }
     for channel in publication.channel_names() {
         for version in &versions {
-            add(format!("{channel} {version}"), &publication.update(channel, version).unwrap());
+            add(format!("{channel} {version}"), &publication.update(channel, version, None).unwrap());
         }
     }
     all

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{ChannelUpdates, Cuts, Filling, LineUpdates, Runs, Template, Variants, json};
+use super::{
+    Arches, ChannelUpdates, Cuts, Filling, LineUpdates, Runs, Template, Variants, ViewsByArch, json,
+};
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::degraded::LineRefusal;
@@ -20,7 +22,12 @@ use crate::formats::api::UpdateBody;
 use crate::publish::document::Document;
 
 /// Computes the templates of a line. They depend on this line and on the one that it follows.
-pub fn line_updates<'a>(catalog: &'a Catalog, views: &Views<'a>, line: &'a Line) -> LineUpdates {
+pub fn line_updates<'a>(catalog: &'a Catalog, views: &ViewsByArch<'a>, line: &'a Line) -> LineUpdates {
+    let arches = Arches::make((catalog, views), line, |views| of_line(catalog, views, line));
+    LineUpdates { arches, ..of_line(catalog, &views.any, line) }
+}
+
+fn of_line<'a>(catalog: &'a Catalog, views: &Views<'a>, line: &'a Line) -> LineUpdates {
     let now = views.now();
     let mut templates = Distinct::default();
     let mut beyond = Runs::default();
@@ -49,13 +56,27 @@ pub fn line_updates<'a>(catalog: &'a Catalog, views: &Views<'a>, line: &'a Line)
     });
     let stay = stay.collect();
     let versions = known(line, now).map(|release| release.version.clone()).collect();
-    LineUpdates { versions, templates: templates.all, beyond, yanked, stay }
+    LineUpdates { versions, templates: templates.all, beyond, yanked, stay, arches: Arches::default() }
 }
 
 /// Computes the answers of a channel. They depend on its line, on the one that this follows, and on the
 /// stages of the first line that follows it. `refused` is why its line was refused, if it was. Bodies that
 /// `reuse` already contains are shared with it.
 pub fn channel_updates<'a>(
+    catalog: &'a Catalog,
+    views: &ViewsByArch<'a>,
+    channel: ChannelRef<'a>,
+    refused: Option<&'a LineRefusal>,
+    reuse: Option<&ChannelUpdates>,
+) -> ChannelUpdates {
+    let any = of_channel(catalog, &views.any, channel, refused, reuse);
+    let arches = Arches::make((catalog, views), channel.line, |views| {
+        of_channel(catalog, views, channel, refused, Some(&any))
+    });
+    ChannelUpdates { arches, ..any }
+}
+
+fn of_channel<'a>(
     catalog: &'a Catalog,
     views: &Views<'a>,
     channel: ChannelRef<'a>,
@@ -76,6 +97,7 @@ pub fn channel_updates<'a>(
         latest: None,
         take: None,
         filling: Filling::of(channel, None, None),
+        arches: Arches::default(),
     };
     if updates.paused.is_none() {
         let own = known(line, views.now()).map(|release| (line, release));

@@ -28,7 +28,7 @@ struct Answers<'a> {
 impl<'a> Answers<'a> {
     fn of(catalog: &'a Catalog, refused: &BTreeMap<LineName, LineRefusal>, now: Time) -> Self {
         let decisions = decide(catalog, now);
-        let views = Views::new(catalog, &decisions, now);
+        let views = ViewsByArch::of(catalog, Views::new(catalog, &decisions, now));
         let far = catalog.lines().map(|line| (line.name.clone(), line_updates(catalog, &views, line)));
         let near = catalog.channels().map(|channel| {
             let line = &channel.line.name;
@@ -38,10 +38,10 @@ impl<'a> Answers<'a> {
         Self { catalog, paths: Paths::of(catalog), far: far.collect(), near: near.collect() }
     }
 
-    fn answer(&self, channel: &str, current: &Version) -> Cow<'_, Document> {
+    fn answer(&self, channel: &str, current: &Version, arch: Option<&str>) -> Cow<'_, Document> {
         let (line, updates) = &self.near[channel];
         let own = self.catalog.line_of(current).map(|line| &line.name);
-        answer((&self.paths, |line: &LineName| self.far.get(line)), (line, updates), (own, current))
+        answer((&self.paths, |line: &LineName| self.far.get(line)), (line, updates), (own, current, arch))
     }
 }
 
@@ -60,7 +60,18 @@ fn check_refused(
     let decisions = decide(catalog, now);
     let views = Views::new(catalog, &decisions, now);
     let mut different = BTreeSet::new();
-    for channel in catalog.channels() {
+    let arches: BTreeSet<&str> = catalog.lines().flat_map(Line::architectures).collect();
+    // An architecture that no release names is told something, too.
+    let arches = arches.into_iter().chain(["s390x"]).map(Some);
+    let arches = arches.chain([None]);
+    let views: Vec<_> = arches
+        .map(|arch| {
+            (arch, arch.map_or_else(|| Views::new(catalog, &decisions, now), |arch| views.for_arch(arch)))
+        })
+        .collect();
+    for (channel, (arch, views)) in
+        catalog.channels().flat_map(|channel| views.iter().map(move |views| (channel, views)))
+    {
         let name = channel.name();
         for version in asked {
             let expected = views.answer(channel, version);
@@ -71,7 +82,8 @@ fn check_refused(
                 body.refuse_line(refusal);
             }
             let expected = json(&body);
-            assert_eq!(answers.answer(name.as_str(), version).identity, expected, "{version} asking {name}");
+            let found = answers.answer(name.as_str(), version, *arch);
+            assert_eq!(found.identity, expected, "{version} on {arch:?} asking {name}");
             different.insert(expected);
         }
     }
@@ -144,7 +156,7 @@ fn every_kind_of_answer_that_can_be_far_from_its_line_is_filled_in() {
     let mut filled = BTreeSet::new();
     for channel in catalog.channels() {
         for version in catalog.lines().flat_map(|line| line.releases.keys()) {
-            if let Cow::Owned(body) = answers.answer(channel.name().as_str(), version) {
+            if let Cow::Owned(body) = answers.answer(channel.name().as_str(), version, None) {
                 let body: serde_json::Value = serde_json::from_slice(&body.identity).unwrap();
                 let word = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
                 let take = if body["take"].is_null() { "" } else { ", take" };
