@@ -29,6 +29,28 @@ fn whoever_adds_a_release_is_warned_of_what_is_probably_a_mistake_and_so_is_whoe
 }
 
 #[test]
+fn an_architecture_that_a_release_lacks_is_named_when_it_is_added_signed_and_checked() {
+    let desk = Desk::with_keys();
+    for name in ["amd64", "arm64"] {
+        desk.write(&format!("build/{name}"), &format!("{name}\n"));
+    }
+    let two = ["--payload", "build/amd64", "--arch", "amd64", "--payload", "build/arm64", "--arch", "arm64"];
+    let one = ["--payload", "build/amd64", "--arch", "amd64"];
+    let warnings = |arguments: &[&str]| desk.json(arguments)["warnings"].to_string();
+    let add = |version: &str, more: &[&str]| warnings(&[&["release", "add", version], more].concat());
+    assert_eq!(add("1.8.1", &two), "null");
+    // Those that come after one without it are told of, too.
+    for version in ["1.8.2", "1.8.3"] {
+        let warning = format!("`{version}` has no payload for `arm64`, which `1.8.1` has");
+        let keys = ["--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
+        let sign = [&["release", "sign", version], &keys[..]].concat();
+        for told in [add(version, &one), warnings(&sign), warnings(&["catalog", "check"])] {
+            assert!(told.contains(&warning), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_line_whose_soak_replaces_the_policys_for_security_releases_is_warned_of() {
     let desk = Desk::new();
     let policy = "format: 1\nstages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, security: { min: 3d, max: 14d, why: fixes go faster } }\n";

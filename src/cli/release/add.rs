@@ -100,6 +100,9 @@ struct Body<'a> {
     payloads: &'a [Payload],
     /// The release that is on hold because this one replaces it.
     held: Option<&'a Version>,
+    /// What is probably a mistake.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -124,8 +127,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         Note::Held { replaced } => Some(replaced),
         _ => None,
     });
+    let doubtful = outcome.notes.iter().filter_map(|note| match note {
+        Note::Doubtful(doubtful) => Some(crate::words::doubtful(doubtful)),
+        _ => None,
+    });
+    let warnings = doubtful.collect();
     let result = words::result(&operation, &outcome);
-    let body = Body { subject: &outcome.subject, result, payloads: &payloads, held };
+    let body = Body { subject: &outcome.subject, result, payloads: &payloads, held, warnings };
     let done = operation::show(&operation, &outcome, &body, terminal)?;
     if outcome.is_change() {
         // Only the targets keys can delegate a new line to release keys.

@@ -99,6 +99,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if pending.is_empty() {
         return body.show(terminal);
     }
+    body.warn(&pending, terminal);
     let proposed =
         propose_releases(trust, &pending, &public, &stored, &args.drop, now, |manifest| args.form(manifest));
     let mut proposed = proposed.hint_with(proposal_hint)?;

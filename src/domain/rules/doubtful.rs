@@ -2,8 +2,6 @@
 //!
 //! Nobody needs to be warned about a release that has gone through every stage, or was yanked.
 
-use std::collections::BTreeSet;
-
 use super::super::catalog::Catalog;
 use super::super::channel::{LineName, StageName};
 use super::super::line::Line;
@@ -19,7 +17,7 @@ pub enum Doubtful {
     SortsBelow { version: Version, other: Version },
     /// Two versions differ only in upper and lower case. On some file systems, they have the same files.
     SameButForCase { version: Version, other: Version },
-    /// A release has no payload for architectures that the release before it has.
+    /// A release has no payload for architectures that a release before it has.
     ArchDropped { version: Version, arch: Vec<String>, before: Version },
     /// A release is a security release, but no soak of its line is shorter for those.
     NoShorterSoak { version: Version, line: LineName },
@@ -45,14 +43,7 @@ pub fn in_line(line: &Line, release: &Release) -> Vec<Doubtful> {
     if let Some(other) = others().find(|other| other.identity().to_lowercase() == folded) {
         found.push(Doubtful::SameButForCase { version: version.clone(), other: other.clone() });
     }
-    let mut before = line.releases.range(..version.clone()).rev().map(|(_, before)| before);
-    if let Some(before) = before.find(|before| before.yank.is_none()) {
-        let arch = dropped(before, release);
-        if !arch.is_empty() {
-            let (version, before) = (version.clone(), before.version.clone());
-            found.push(Doubtful::ArchDropped { version, arch, before });
-        }
-    }
+    found.extend(arch_dropped(line, release));
     let shorter = |soak: &SoakPolicy| soak.security.min < soak.normal.min;
     if release.urgency == Urgency::Security
         && !line.stages.iter().filter_map(|stage| stage.soak.as_ref()).any(shorter)
@@ -80,15 +71,18 @@ fn of_line(line: &Line) -> impl Iterator<Item = Doubtful> {
     line.releases.values().filter(open).flat_map(|release| in_line(line, release))
 }
 
-/// The architectures that a release no longer has. A payload without an architecture is for all of them.
-fn dropped(before: &Release, after: &Release) -> Vec<String> {
-    if after.payloads.iter().any(|payload| payload.arch.is_none()) {
-        return Vec::new();
-    }
-    let arches = |release: &Release| -> BTreeSet<String> {
-        release.payloads.iter().filter_map(|payload| payload.arch.clone()).collect()
-    };
-    arches(before).difference(&arches(after)).cloned().collect()
+/// Finds the architectures that a release lacks, and the highest release before it that has them. It need not be
+/// the last one: once one release lacks an architecture, clusters on that wait for the next that has it.
+pub fn arch_dropped(line: &Line, release: &Release) -> Option<Doubtful> {
+    let has = release.architectures()?;
+    let before = line.releases.range(..release.version.clone()).rev().map(|(_, before)| before);
+    let mut before = before.filter(|before| before.yank.is_none());
+    let lacks = |before: &Release| before.architectures().is_some_and(|arch| !arch.is_subset(&has));
+    let before = before.find(|before| lacks(before))?;
+    let arch = before.architectures().unwrap_or_default();
+    let arch = arch.difference(&has).map(|arch| (*arch).to_owned()).collect();
+    let (version, before) = (release.version.clone(), before.version.clone());
+    Some(Doubtful::ArchDropped { version, arch, before })
 }
 
 #[cfg(test)]
@@ -153,11 +147,20 @@ mod tests {
             release
         };
         let two = || built("1.8.4", &[Some("amd64"), Some("arm64")]);
-        let dropped =
-            Doubtful::ArchDropped { version: v("1.8.5"), arch: vec!["arm64".to_owned()], before: v("1.8.4") };
-        assert_eq!(found([two(), built("1.8.5", &[Some("amd64")])]), [dropped]);
+        let dropped = |version: &str, arch: &[&str]| Doubtful::ArchDropped {
+            version: v(version),
+            arch: arch.iter().map(|arch| (*arch).to_owned()).collect(),
+            before: v("1.8.4"),
+        };
+        let amd64 = |version: &str| built(version, &[Some("amd64")]);
+        assert_eq!(found([two(), amd64("1.8.5")]), [dropped("1.8.5", &["arm64"])]);
+        assert_eq!(
+            found([two(), amd64("1.8.5"), amd64("1.8.6")]),
+            [dropped("1.8.5", &["arm64"]), dropped("1.8.6", &["arm64"])]
+        );
+        assert_eq!(found([built("1.8.4", &[None]), amd64("1.8.5")]), [], "it names them for the first time");
         assert_eq!(found([two(), built("1.8.5", &[None])]), [], "for every architecture");
-        assert_eq!(found([two().yanked_at("2018-01-01", None), built("1.8.5", &[Some("amd64")])]), []);
+        assert_eq!(found([two().yanked_at("2018-01-01", None), amd64("1.8.5")]), []);
         assert_eq!(
             found([built("1.8.4", &[Some("amd64")]), built("1.8.5", &[Some("arm64"), Some("amd64")])]),
             []

@@ -12,11 +12,13 @@ use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::Line;
+use crate::domain::rules::doubtful::arch_dropped;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{KeyId, MAX_SIGNED};
 use crate::signing::ceremony::Ceremony;
 use crate::signing::trust::Trust;
+use crate::words::doubtful;
 
 /// The outcome of a run.
 #[derive(Debug, Default, Serialize)]
@@ -36,6 +38,9 @@ pub struct Body {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     large: Vec<LargeBody>,
     pub refused: Vec<RefusedBody>,
+    /// What is probably a mistake about the releases to sign.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// The role of a line that may soon be too large.
@@ -106,6 +111,17 @@ impl Body {
         for version in versions.into_iter().map(Some).chain(role) {
             self.refuse(line, version, (reason.clone(), Some(hint)));
         }
+    }
+
+    /// Warns of releases to sign that lack an architecture of earlier ones: once they are signed, their payloads stay
+    /// as they are.
+    pub fn warn(&mut self, pending: &Lines<'_>, terminal: &mut Terminal<'_>) {
+        let releases = pending.iter().flat_map(|(line, versions)| {
+            versions.iter().map(move |version| (line, line.releases.get(version)))
+        });
+        let dropped = releases.filter_map(|(line, release)| arch_dropped(line, release?));
+        self.warnings = dropped.map(|dropped| doubtful(&dropped)).collect();
+        terminal.notes(self.warnings.iter().map(|warning| format!("warning: {warning}")));
     }
 
     /// Records what a ceremony signed. `trust` has the roles as they were before the ceremony.
