@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::{fs, process};
@@ -104,25 +104,36 @@ fn enter(at: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
 /// Opens a folder part by part, and checks the links on the way.
 fn walk(folder: &Path) -> io::Result<OwnedFd> {
     let mut at = enter(CWD, Path::new("."))?;
+    let mut path = PathBuf::new();
     let mut parts = Vec::new();
-    let mut planted: Vec<(OsString, u32)> = Vec::new();
+    let mut planted: Vec<(PathBuf, u32)> = Vec::new();
     let mut links = 0;
+    if folder.is_absolute() {
+        path.push("/");
+    }
     at = start(folder, at, &mut parts)?;
     while let Some(part) = parts.pop() {
         let found = fs::openat(&at, &part, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let about = fs::fstat(&found)?;
         match FileType::from_raw_mode(about.st_mode) {
-            FileType::Directory => at = found,
+            FileType::Directory => {
+                at = found;
+                path.push(part);
+            }
             FileType::Symlink => {
                 links += 1;
                 if links > LINKS {
                     return Err(rustix::io::Errno::LOOP.into());
                 }
                 if about.st_uid != 0 {
-                    planted.push((part, about.st_uid));
+                    planted.push((path.join(part), about.st_uid));
                 }
                 let to = fs::readlinkat(&found, "", Vec::new())?;
-                at = start(Path::new(OsStr::from_bytes(to.as_bytes())), at, &mut parts)?;
+                let to = Path::new(OsStr::from_bytes(to.as_bytes()));
+                if to.is_absolute() {
+                    path = PathBuf::from("/");
+                }
+                at = start(to, at, &mut parts)?;
             }
             _ => return Err(io::ErrorKind::NotADirectory.into()),
         }
@@ -131,7 +142,7 @@ fn walk(folder: &Path) -> io::Result<OwnedFd> {
     match planted.into_iter().find(|(_, user)| *user != owner) {
         None => Ok(at),
         Some((link, user)) => Err(io::Error::other(format!(
-            "the link `{}` belongs to user {user}, and root does not follow it into a folder of user {owner}",
+            "the link `{0}` belongs to user {user}, and root does not follow it into a folder of user {owner}: remove it, or give it to root with `chown -h root '{0}'`",
             link.display()
         ))),
     }
