@@ -13,7 +13,7 @@ use super::download::{Download, check, wanted};
 use super::folder::{Approval, Begun, Cluster, Config, Failure, Folder, MOST_TRIES, Record, Step};
 use super::http::Stop;
 use super::look::{Look, is_advised, look};
-use super::notes;
+use super::notes::{self, Overtaken};
 use super::progress::Progress;
 use super::recorder::Recorder;
 use super::refusal::Refusal;
@@ -21,6 +21,7 @@ use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::payload::Payload;
 use crate::domain::release::Release;
+use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
 
@@ -30,6 +31,9 @@ const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// The kind of failure of an update in which the agent or the machine went down.
 const INTERRUPTED: &str = "Interrupted";
+
+/// The kind of failure of an update that took too long.
+const TIMED_OUT: &str = "ApplyTimedOut";
 
 /// How often the agent checks for new orders.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -135,7 +139,16 @@ impl Agent {
     fn wait_for_orphan(&self) -> Result<bool, Refusal> {
         let orphan = self.folder.applying();
         let mut is_told = false;
+        // Nobody knows for how long it has run by a clock that only goes on.
+        let start = self.clock.monotonic();
         while orphan.is_running()? {
+            let limit = self.folder.read()?.config.apply_timeout;
+            let ran = self.clock.monotonic().saturating_sub(start);
+            if let Some(limit) = limit.filter(|limit| ran > Duration::from_secs(*limit)) {
+                orphan.stop(&self.clock)?;
+                self.folder.change(|cluster| note_timeout(cluster, limit, self.clock.now()))?;
+                return Ok(true);
+            }
             if !is_told {
                 let name = self.folder.name();
                 tracing::warn!(cluster = name, "waiting for the `--apply` of an agent that was killed");
@@ -174,7 +187,7 @@ impl Agent {
             tracing::warn!(cluster = name, kind = outage.kind(), error = %outage, "using the last advice");
         }
         let cluster = self.folder.change(|cluster| note_interruption(cluster, self.clock.now()))?;
-        if let Some(note) = notes::overtaken(name, &cluster) {
+        if let Some(note) = Overtaken::of(name, &cluster) {
             tracing::warn!(cluster = name, "{note}");
         }
         let target = answer.advice.target().filter(|release| self.may_apply(&cluster, &release.version));
@@ -188,6 +201,10 @@ impl Agent {
             }
             Err(refusal) => {
                 tracing::warn!(cluster = name, kind = refusal.kind(), error = %refusal, "the update failed");
+                if matches!(refusal, Refusal::NoSpace { .. }) {
+                    // What has arrived cannot be used, and the disk is not the agent's alone.
+                    let _ = fs::remove_dir_all(self.folder.downloads(&release.version));
+                }
                 let trouble = Failure::of(&refusal, Some(&release.version), self.clock.now());
                 self.folder.change(|cluster| cluster.record.troubled(trouble))?;
                 Ok(Turn::Trouble)
@@ -326,13 +343,14 @@ impl Agent {
         let running = self.folder.applying().begin()?;
         let begun = Begun { version: version.clone(), tries, retries };
         self.folder.change(|cluster| cluster.record.begun = Some(begun))?;
-        let ended = command::apply(command, self.folder.path(), &environment, &self.clock, &stop, &tell);
+        let limit = (&self.clock, config.apply_timeout.map(Duration::from_secs));
+        let ended = command::apply(command, self.folder.path(), &environment, limit, &stop, &tell);
         if !self.stop.load(Ordering::SeqCst) {
             self.folder.change(|cluster| cluster.record.begun = None)?;
         }
         match ended {
             Ok(Ended::Done | Ended::Later(_) | Ended::Failed(_)) => running.end(),
-            Ok(Ended::Stopped) | Err(_) => drop(running),
+            Ok(Ended::Stopped | Ended::TimedOut(_)) | Err(_) => drop(running),
         }
         let (kind, reason) = match ended {
             Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock, None)
@@ -359,6 +377,7 @@ impl Agent {
             }
             Ok(Ended::Stopped) => return Err(stopped(version)),
             Ok(Ended::Failed(why)) => ("ApplyFailed", why),
+            Ok(Ended::TimedOut(why)) => (TIMED_OUT, too_long(config.apply_timeout.unwrap_or_default(), &why)),
             Err(error) => ("ApplyFailed", format!("it cannot be run: {error}")),
         };
         let tries = failure.map_or(1, |failure| failure.tries + 1);
@@ -386,6 +405,21 @@ fn note_interruption(Cluster { record, .. }: &mut Cluster, at: Time) {
     let kind = INTERRUPTED.to_owned();
     let reason = format!("it was started {tries} times, and the agent went down each time before it ended");
     record.failed(Failure { kind, reason, at, version: Some(version), tries, retries });
+}
+
+/// Records that the `--apply` of an agent that was killed took too long.
+fn note_timeout(Cluster { record, .. }: &mut Cluster, limit: u64, at: Time) {
+    let Some(Begun { version, tries, retries }) = record.begun.take() else { return };
+    let (kind, reason, version) = (TIMED_OUT.to_owned(), too_long(limit, ""), Some(version));
+    record.failed(Failure { kind, reason, at, version, tries, retries });
+}
+
+fn too_long(limit: u64, output: &str) -> String {
+    let joint = if output.is_empty() { "" } else { ": " };
+    format!(
+        "it was stopped because it ran longer than `--apply-timeout {}`{joint}{output}",
+        Span::of_seconds(limit)
+    )
 }
 
 /// Whether the operator wants a release to be applied.

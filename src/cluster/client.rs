@@ -12,6 +12,7 @@ use super::fetch::{Ask, Fetch, Reply};
 use super::lines::{Lines, Skipped};
 use super::lock;
 use super::manifests::{Manifests, Options};
+use super::record::Withdrawn;
 use super::refusal::Refusal;
 use super::session::Session;
 use super::trusted::Trusted;
@@ -19,7 +20,7 @@ use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::ChannelName;
-use crate::domain::release::Release;
+use crate::domain::release::{Event, Release};
 use crate::domain::upgrade::{Advice, Answer, UpdateCode, Views};
 use crate::domain::version::Version;
 use crate::formats::manifest::release as unentered;
@@ -80,6 +81,13 @@ impl Checked {
         let views = Views::signed(&self.catalog, self.now);
         let views = self.arch.as_deref().map(|arch| views.for_arch(arch)).unwrap_or(views);
         views.answer(channel, &self.current)
+    }
+
+    /// That a release was yanked, if it is known and was.
+    pub fn withdrawn(&self, version: &Version) -> Option<Withdrawn> {
+        let (_, release) = self.catalog.release(version)?;
+        let Event { at, reason, .. } = &release.yanked(self.now)?.event;
+        Some(Withdrawn { version: version.clone(), at: *at, reason: reason.clone() })
     }
 
     /// Adds what only the manifest of a release says about it.

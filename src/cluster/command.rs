@@ -44,10 +44,21 @@ pub enum Ended {
     Failed(String),
     /// It was stopped.
     Stopped,
+    /// It was stopped because it took too long.
+    TimedOut(String),
 }
 
-/// Runs the command that applies a release. If `stop` returns true before the command ends, its process
-/// group gets SIGTERM, and SIGKILL after [`GRACE`]. While it runs, `tell` is called with the last progress that it
+/// Why a command had to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Somebody asked for it.
+    Asked,
+    /// It ran into its limit.
+    Late,
+}
+
+/// Runs the command that applies a release. If `stop` returns true before the command ends, or it runs longer than
+/// `limit`, its process group gets SIGTERM, and SIGKILL after [`GRACE`]. While it runs, `tell` is called with the last progress that it
 /// has printed.
 ///
 /// # Errors
@@ -56,7 +67,7 @@ pub fn apply(
     command: &str,
     folder: &Path,
     environment: &[(&str, String)],
-    clock: &SharedClock,
+    (clock, limit): (&SharedClock, Option<Duration>),
     stop: &dyn Fn() -> bool,
     tell: &dyn Fn(&Progress),
 ) -> std::io::Result<Ended> {
@@ -68,14 +79,15 @@ pub fn apply(
         }
         stop()
     };
-    let stopped = running.wait(clock, &stop, None, GRACE)?;
+    let cut = running.wait(clock, &stop, limit, GRACE)?;
     let tail = running.last_words();
-    Ok(match (stopped, running.code) {
+    Ok(match (cut, running.code) {
         (_, Some(0)) => Ended::Done,
-        (true, _) => Ended::Stopped,
-        (false, Some(LATER)) => Ended::Later(tail),
-        (false, Some(code)) => Ended::Failed(with(format!("it failed with exit code {code}"), &tail)),
-        (false, None) => Ended::Failed(with("it was killed by a signal".to_owned(), &tail)),
+        (Some(Cut::Asked), _) => Ended::Stopped,
+        (Some(Cut::Late), _) => Ended::TimedOut(tail),
+        (None, Some(LATER)) => Ended::Later(tail),
+        (None, Some(code)) => Ended::Failed(with(format!("it failed with exit code {code}"), &tail)),
+        (None, None) => Ended::Failed(with("it was killed by a signal".to_owned(), &tail)),
     })
 }
 
@@ -95,7 +107,7 @@ pub fn current(
     let failed = |why: String| Refusal::Current(format!("`{command}` {why}"));
     let unstarted = |e: std::io::Error| failed(format!("cannot be run: {e}"));
     let mut running = Running::start(command, folder, &[]).map_err(unstarted)?;
-    if running.wait(clock, &|| false, Some(limit), Duration::ZERO).map_err(unstarted)? {
+    if running.wait(clock, &|| false, Some(limit), Duration::ZERO).map_err(unstarted)?.is_some() {
         return Err(failed(format!("took longer than {:.0} s", limit.as_secs_f64())));
     }
     if running.code != Some(0) {
@@ -141,21 +153,21 @@ impl Running {
         Ok(Self { child, out, err, readers, code: None })
     }
 
-    /// Waits until the command ends. One that must stop gets SIGTERM, and SIGKILL after `grace`. Returns whether it had to be
-    /// stopped.
+    /// Waits until the command ends. One that must stop gets SIGTERM, and SIGKILL after `grace`. Returns why it had to
+    /// be stopped, if it had.
     fn wait(
         &mut self,
         clock: &SharedClock,
         stop: &dyn Fn() -> bool,
         limit: Option<Duration>,
         grace: Duration,
-    ) -> std::io::Result<bool> {
+    ) -> std::io::Result<Option<Cut>> {
         let start = clock.monotonic();
-        let mut told: Option<Duration> = None;
+        let mut told: Option<(Duration, Cut)> = None;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 self.code = status.code();
-                if let Some(since) = told {
+                if let Some((since, _)) = told {
                     self.end_group(clock, since, grace);
                 }
                 for _ in 0..LAST_WORDS {
@@ -164,15 +176,16 @@ impl Running {
                     }
                     std::thread::sleep(PAUSE);
                 }
-                return Ok(told.is_some());
+                return Ok(told.map(|(_, cut)| cut));
             }
             let now = clock.monotonic();
+            let is_late = limit.is_some_and(|limit| now.saturating_sub(start) > limit);
             match told {
-                None if stop() || limit.is_some_and(|limit| now.saturating_sub(start) > limit) => {
+                None if stop() || is_late => {
                     self.signal(Signal::TERM);
-                    told = Some(now);
+                    told = Some((now, if is_late { Cut::Late } else { Cut::Asked }));
                 }
-                Some(since) if now.saturating_sub(since) > grace => self.signal(Signal::KILL),
+                Some((since, _)) if now.saturating_sub(since) > grace => self.signal(Signal::KILL),
                 None | Some(_) => {}
             }
             std::thread::sleep(PAUSE);

@@ -172,9 +172,6 @@ impl Download<'_> {
             match file.write_all(&chunk[..count]) {
                 Ok(()) => {}
                 Err(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                    // The agent must be able to record the failure, and the disk is not ours alone.
-                    drop(file);
-                    fs::remove_file(part).map_err(Refusal::state(part))?;
                     let files = format!("`{}`", payload.file);
                     return Err(Refusal::NoSpace { files, needed: payload.size, free: at });
                 }

@@ -28,6 +28,9 @@ pub use super::record::{Begun, Failure, MOST_TRIES, Record, Step, Told};
 
 const FILE: &str = "cluster.json";
 
+/// How much space is reserved for records on a full disk, in bytes: that for a record with a full history.
+const RESERVE: usize = 64 * 1024;
+
 /// Everything that is stored about a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +62,11 @@ pub struct Config {
     #[arg(long, value_name = "CMD")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<String>,
+    /// Stop a command that applies a release once it has run for this long; by default it may run for ever
+    // In seconds.
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply_timeout: Option<u64>,
     /// Whether somebody approves each release
     #[arg(long, value_enum, default_value_t = Approval::Admin)]
     pub approval: Approval,
@@ -269,8 +277,22 @@ impl Folder {
         Ok(cluster)
     }
 
+    /// Writes the file. On a full disk, the reserve makes room, so that at least the failure is recorded.
     fn write(&self, cluster: &Cluster) -> Result<(), Refusal> {
-        write(&self.path.join(FILE), cluster)
+        let (file, reserve) = (self.path.join(FILE), self.path.join("reserve"));
+        let mut written = write(&file, cluster);
+        if written.as_ref().is_err_and(Refusal::is_full) && fs::remove_file(&reserve).is_ok() {
+            written = write(&file, cluster);
+        }
+        if written.is_ok() && !reserve.exists() {
+            let mut bytes = vec![0; RESERVE];
+            // A file system that compresses would keep no space for zeros.
+            let filled = getrandom::fill(&mut bytes).map_err(io::Error::from);
+            if filled.and_then(|()| fs::write(&reserve, &bytes)).is_err() {
+                let _ = fs::remove_file(&reserve);
+            }
+        }
+        written
     }
 
     /// Takes the lock of the agent. `None` if another agent holds it.
@@ -311,12 +333,20 @@ impl Folder {
 /// Reads a JSON file of the state. `None` if there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
     match plain::whole(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).map_err(|e| Refusal::damaged(path, e.to_string()))
-        }
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| unreadable(path, &e)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Refusal::state(path)(e)),
     }
+}
+
+/// Why a JSON file cannot be read. One that says something unknown was written by a newer version.
+fn unreadable(path: &Path, error: &serde_json::Error) -> Refusal {
+    let newer = if error.is_data() {
+        "; if a newer version of tidegate has written it, install that version here and restart the agent"
+    } else {
+        ""
+    };
+    Refusal::damaged(path, format!("{error}{newer}"))
 }
 
 /// Writes a JSON file of the state.
@@ -345,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_newer_version_has_written_is_named_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        for (text, is_newer) in [(r#"{"later": 1}"#, true), (r#"{"config": {}}"#, true), ("{", false)] {
+            fs::write(&path, text).unwrap();
+            let told = read::<Cluster>(&path).unwrap_err().to_string();
+            assert!(told.contains(FILE), "{told}");
+            assert_eq!(told.contains("if a newer version of tidegate has written it"), is_newer, "{told}");
+        }
+    }
+
+    #[test]
     fn what_was_left_of_a_cluster_is_cleared_before_another_is_added() {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::new(state.path(), "c");
@@ -354,6 +396,7 @@ mod tests {
             channel: "1.8-production".parse().unwrap(),
             current: "true".to_owned(),
             apply: None,
+            apply_timeout: None,
             approval: Approval::Admin,
             interval: 1,
             arch: None,
@@ -363,6 +406,7 @@ mod tests {
         };
         folder.create(&config, b"one").unwrap();
         let added = folder.read().unwrap();
+        assert_eq!(fs::metadata(folder.path().join("reserve")).unwrap().len(), RESERVE as u64);
         let version = Version::parse("1.8.9").ok();
         let changed = folder.change(|cluster| {
             (cluster.orders.approved, cluster.record.target) = (version.clone(), version);

@@ -111,6 +111,7 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
         Some(outage) => record.notes.insert(0, format!("{outage}; the last advice still applies")),
         None => record.checked = Some(checked.now),
     }
+    record.withdrawn = orders.approved.as_ref().and_then(|approved| checked.withdrawn(approved));
     record.trouble = None;
     // An old failure does not matter once the cluster runs that release or a newer one. Nor does an approval.
     let is_ahead = |version: &Version| *version > checked.current;

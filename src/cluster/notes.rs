@@ -1,9 +1,14 @@
 //! Observations about a cluster that do not stop the update.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::client::Checked;
 use super::download::wanted;
 use super::folder::{Approval, Cluster, Config, Failure};
 use super::progress::Progress;
+use super::record::{APPROVED, By, Entry, Withdrawn};
 use crate::domain::channel::ChannelName;
 use crate::domain::rfc3339;
 use crate::domain::upgrade::{Advice, Blocked};
@@ -57,18 +62,69 @@ pub fn of_check(checked: &Checked, config: &Config) -> Vec<String> {
     skipped.chain(unfit.map(|refusal| refusal.to_string())).collect()
 }
 
-/// That somebody has approved a release which the last check does not advise.
-pub fn overtaken(name: &str, Cluster { config, orders, record }: &Cluster) -> Option<String> {
-    let approved = orders.approved.as_ref().filter(|approved| record.target.as_ref() != Some(approved))?;
-    if config.approval == Approval::Automatic || record.advice.is_none() {
-        return None;
+/// An approval of a release that the last check does not advise, so that nothing is applied.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overtaken {
+    /// The release that was approved.
+    pub version: String,
+    /// When (RFC 3339), if the history still has it.
+    pub approved_at: Option<String>,
+    /// By whom, if that is known.
+    pub approved_by: Option<String>,
+    /// When the release was yanked, and why, if it was.
+    pub yanked: Option<Withdrawn>,
+    /// The release that the last check advises.
+    pub target: Option<String>,
+    /// The command that approves that.
+    pub command: Option<String>,
+}
+
+impl Overtaken {
+    /// The approval of a cluster that was overtaken, if it was.
+    pub fn of(name: &str, Cluster { config, orders, record }: &Cluster) -> Option<Self> {
+        let approved =
+            orders.approved.as_ref().filter(|approved| record.target.as_ref() != Some(approved))?;
+        if config.approval == Approval::Automatic || record.advice.is_none() {
+            return None;
+        }
+        let is_own = |entry: &&Entry| entry.kind == APPROVED && entry.version.as_ref() == Some(approved);
+        let order = record.history.iter().rfind(is_own);
+        let target = record.target.as_ref().map(ToString::to_string);
+        Some(Self {
+            version: approved.to_string(),
+            approved_at: order.map(|order| rfc3339(order.at)),
+            approved_by: order.and_then(|order| order.by.as_ref()).map(By::to_string),
+            yanked: record.withdrawn.clone().filter(|withdrawn| withdrawn.version == *approved),
+            command: target.as_ref().map(|target| format!("tidegate cluster approve {name} {target}")),
+            target,
+        })
     }
-    Some(match &record.target {
-        Some(target) => format!(
-            "`{approved}` is approved, but the last check advises `{target}`; to approve that: `tidegate cluster approve {name} {target}`"
-        ),
-        None => format!("`{approved}` is approved, but the last check no longer advises it"),
-    })
+}
+
+impl fmt::Display for Overtaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is approved", self.version)?;
+        if let Some(at) = &self.approved_at {
+            write!(f, " since `{at}`")?;
+        }
+        if let Some(by) = &self.approved_by {
+            write!(f, " {by}")?;
+        }
+        match (&self.yanked, &self.target) {
+            (Some(Withdrawn { at, reason, .. }), Some(target)) => {
+                let at = rfc3339(*at);
+                write!(f, ", but was yanked at `{at}` ({reason}), and the last check advises `{target}`")?;
+            }
+            (Some(Withdrawn { at, reason, .. }), None) => {
+                write!(f, ", but was yanked at `{}` ({reason})", rfc3339(*at))?;
+            }
+            (None, Some(target)) => write!(f, ", but the last check advises `{target}`")?,
+            (None, None) => write!(f, ", but the last check no longer advises it")?,
+        }
+        f.write_str(", so nothing is applied")?;
+        self.command.as_ref().map_or(Ok(()), |command| write!(f, "; to approve that: `{command}`"))
+    }
 }
 
 /// That a release waits until somebody approves it.

@@ -1,6 +1,6 @@
 //! What the agent has found and done so far.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct Record {
     /// The `--apply` that was started last, unless an agent has seen it end.
     #[serde(default)]
     pub begun: Option<Begun>,
+    /// Why the approved release is no longer on offer, if it was yanked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Withdrawn>,
     /// The release that was applied last.
     #[serde(default)]
     pub applied: Option<Version>,
@@ -53,6 +56,14 @@ pub struct Record {
     /// The latest entry comes last.
     #[serde(default)]
     pub history: Vec<Entry>,
+}
+
+/// A release that was yanked after somebody approved it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    pub version: Version,
+    pub at: Time,
+    pub reason: String,
 }
 
 /// An `--apply` whose end no agent has seen: it runs, or the agent or the machine went down.
@@ -167,6 +178,16 @@ pub enum By {
     Page,
     /// A command, by the name of the user who ran it if there is one.
     Command(Option<String>),
+}
+
+impl Display for By {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Page => f.write_str("on the cluster's page"),
+            Self::Command(Some(name)) => write!(f, "by `{name}`"),
+            Self::Command(None) => f.write_str("with a command"),
+        }
+    }
 }
 
 impl Entry {

@@ -137,6 +137,16 @@ impl Refusal {
         )
     }
 
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        let cause = match self {
+            Self::State { cause, .. } => cause,
+            Self::Write(error) => &error.source,
+            _ => return false,
+        };
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
     /// What the cluster's operator can do about the refusal.
     pub fn hint(&self) -> &'static str {
         match self.kind() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::folder::{Approval, Cluster, Failure, Folder, Record, Step, Told};
-use super::notes;
+use super::notes::{self, Overtaken};
 use super::refusal::Refusal;
 pub use crate::console::cluster::State;
 use crate::domain::rfc3339;
@@ -35,6 +35,9 @@ pub struct Spec {
     pub paused: bool,
     pub channel: String,
     pub approval: Approval,
+    /// For how many seconds `--apply` may run, if that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apply_timeout_seconds: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +59,9 @@ pub struct Status {
     /// How many seconds ago the documents expired, if they have expired and are still accepted.
     pub expired_seconds: Option<u64>,
     pub advice: Option<Told>,
+    /// The approval that no longer counts, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overtaken_approval: Option<Overtaken>,
     /// Observations that do not stop the update.
     pub notes: Vec<String>,
     /// Whether an agent is running.
@@ -111,7 +117,7 @@ impl StatusBody {
 
     /// `is_orphaned`: no agent is running, but the `--apply` of one that was killed is.
     fn made(name: &str, running: bool, is_orphaned: bool, cluster: Cluster) -> Self {
-        let overtaken = notes::overtaken(name, &cluster);
+        let overtaken = Overtaken::of(name, &cluster);
         let orphaned = is_orphaned.then(|| {
             format!("the `--apply` of an agent that was killed is still running; to stop it: `tidegate cluster pause {name}`")
         });
@@ -152,6 +158,7 @@ impl StatusBody {
                 paused: is_paused,
                 channel: config.channel.to_string(),
                 approval: config.approval,
+                apply_timeout_seconds: config.apply_timeout,
             },
             status: Status {
                 state,
@@ -165,8 +172,15 @@ impl StatusBody {
                 last_checked: record.checked.map(rfc3339),
                 expires: record.expires.map(rfc3339),
                 expired_seconds: record.age,
-                advice: record.advice,
-                notes: record.notes.into_iter().chain(overtaken).chain(orphaned).collect(),
+                // After an update, the advice is no longer true, and the agent is about to check.
+                advice: record.advice.filter(|told| told.action != "update" || target.is_some()),
+                notes: record
+                    .notes
+                    .into_iter()
+                    .chain(overtaken.as_ref().map(Overtaken::to_string))
+                    .chain(orphaned)
+                    .collect(),
+                overtaken_approval: overtaken,
                 running,
             },
         }
@@ -197,6 +211,7 @@ fn tasks(step: Option<Step>, record: &Record) -> Vec<TaskStatus> {
 mod tests {
     use super::*;
     use crate::cluster::folder::{Config, Orders, Pause};
+    use crate::cluster::record::{APPROVED, By, Entry, Withdrawn};
     use crate::domain::version::Version;
 
     const TARGET: &str = "1.8.9";
@@ -208,6 +223,7 @@ mod tests {
             channel: "1.8-production".parse().unwrap(),
             current: "true".to_owned(),
             apply: Some("true".to_owned()),
+            apply_timeout: None,
             approval: Approval::Admin,
             interval: 1,
             arch: None,
@@ -291,10 +307,37 @@ mod tests {
             StatusBody::made("c", true, false, Cluster { config: config(), orders, record }).status.notes
         };
         let notes = note(version("1.8.9"));
-        assert!(notes[0].contains("`1.8.8` is approved"), "{notes:?}");
+        assert!(notes[0].contains("`1.8.8` is approved, but"), "{notes:?}");
         assert!(notes[0].contains("`tidegate cluster approve c 1.8.9`"), "{notes:?}");
         assert!(note(None)[0].contains("no longer advises"));
         assert!(note(version("1.8.8")).is_empty());
+    }
+
+    #[test]
+    fn an_approval_that_was_overtaken_is_told_with_its_author_and_what_became_of_the_release() {
+        let approved = Version::parse("1.8.8").unwrap();
+        let at = |second| crate::domain::Time::from_timestamp(second, 0).unwrap();
+        let order = Entry::order(APPROVED, By::Command(Some("ada".to_owned())), at(60));
+        let [action, code, message] = [const { String::new() }; 3];
+        let record = Record {
+            advice: Some(Told { action, code, message, follow: None }),
+            history: vec![Entry { version: Some(approved.clone()), ..order }],
+            withdrawn: Some(Withdrawn {
+                version: approved.clone(),
+                at: at(120),
+                reason: "breaks DNS".to_owned(),
+            }),
+            ..Record::default()
+        };
+        let orders = Orders { approved: Some(approved), ..Orders::default() };
+        let status = StatusBody::made("c", true, false, Cluster { config: config(), orders, record }).status;
+        let expected = "`1.8.8` is approved since `1970-01-01T00:01:00Z` by `ada`, but was yanked at `1970-01-01T00:02:00Z` (breaks DNS), so nothing is applied";
+        assert_eq!(status.notes, [expected]);
+        let overtaken = serde_json::to_value(status.overtaken_approval).unwrap();
+        assert_eq!(
+            (&overtaken["approvedBy"], &overtaken["yanked"]["reason"]),
+            (&"by `ada`".into(), &"breaks DNS".into())
+        );
     }
 
     #[test]

@@ -163,6 +163,75 @@ fn an_update_that_takes_the_agent_down_each_time_has_failed() {
 }
 
 #[test]
+fn a_command_that_takes_too_long_is_stopped_and_has_failed() {
+    let desk = Desk::new();
+    let apply = "echo begun >> log; trap 'echo stopped >> log; echo drained nothing >&2; exit 1' TERM; sleep 1000 & wait";
+    desk.add("1.8-production", FROM, apply, &[AUTOMATIC, &["--apply-timeout", "1s"]].concat());
+    assert_eq!(desk.once().status.code(), Some(1));
+    let failure = desk.status()["failureStatus"].clone();
+    assert_eq!(failure["type"], "ApplyTimedOut");
+    let reason = failure["reason"].as_str().unwrap();
+    assert!(reason.contains("`--apply-timeout 1s`") && reason.contains("drained nothing"), "{reason}");
+    // The next look does not start it again at once.
+    assert_eq!(desk.once().status.code(), Some(1));
+    assert_eq!(
+        (desk.status()["state"].clone(), desk.read("log").as_str()),
+        ("Failed".into(), "begun\nstopped\n")
+    );
+}
+
+#[test]
+fn a_command_whose_agent_was_killed_is_stopped_as_well_when_it_takes_too_long() {
+    let desk = Desk::new();
+    let apply = "echo begun >> log; trap 'echo stopped >> log; exit 1' TERM; sleep 1000 & wait";
+    desk.add("1.8-production", FROM, apply, AUTOMATIC);
+    let agent = desk.agent();
+    desk.until_file("log", "begun");
+    assert!(desk.status()["since"].as_str().is_some(), "{}", desk.status());
+    agent.kill();
+    let limited = ["--replace", "--apply-timeout", "1s"];
+    desk.add("1.8-production", FROM, apply, &[AUTOMATIC, &limited].concat());
+    let agent = desk.agent();
+    desk.until_state("Failed");
+    assert_eq!(desk.status()["failureStatus"]["type"], "ApplyTimedOut");
+    assert_eq!(desk.read("log"), "begun\nstopped\n");
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn an_update_that_does_not_fit_on_the_disk_fails_and_leaves_nothing_behind() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, AUTOMATIC);
+    desk.check();
+    // A part that an earlier run has downloaded.
+    let state = desk.path(".tidegate/clusters/c");
+    let downloads = state.join("downloads").join(TO);
+    std::fs::create_dir_all(&downloads).unwrap();
+    std::fs::write(downloads.join(".payload.json.part"), "{").unwrap();
+    // A full disk: a file system that has just the space for what is there.
+    let script = format!(
+        "mkdir disk && mount -t tmpfs -o size=300k none disk && cp -r '{0}/.' disk/ && mount --bind disk '{0}' && \
+         head -c 300000 /dev/zero > disk/others; \"$0\" cluster run c --once; code=$?; rm disk/others; cp disk/cluster.json .; ls disk/downloads; exit $code",
+        state.display()
+    );
+    let output = std::process::Command::new("unshare")
+        .args(["-rm", "sh", "-c", &script, env!("CARGO_BIN_EXE_tidegate")])
+        .current_dir(desk.folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    if told.contains("unshare failed") {
+        return println!("no file system can be made here: {told}");
+    }
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let record: serde_json::Value = serde_json::from_str(&desk.read("cluster.json")).unwrap();
+    let trouble = &record["record"]["trouble"];
+    assert_eq!(trouble["type"], "NoSpace", "{record} {told}");
+    assert!(trouble["reason"].as_str().unwrap().contains("`payload.json`"), "{trouble}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "no downloads are left");
+}
+
+#[test]
 fn a_failure_of_a_release_that_is_no_longer_advised_can_be_settled() {
     let desk = Desk::new();
     desk.add("1.8-production", FROM, "exit 1", AUTOMATIC);

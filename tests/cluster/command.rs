@@ -37,7 +37,7 @@ fn a_command_prints_the_version_that_runs() {
 fn the_way_a_command_ends_says_what_is_next() {
     let folder = tempfile::tempdir().unwrap();
     let run = |command: &str| {
-        apply(command, folder.path(), &[("X", "y".to_owned())], &clock(), &|| false, &|_| {}).unwrap()
+        apply(command, folder.path(), &[("X", "y".to_owned())], (&clock(), None), &|| false, &|_| {}).unwrap()
     };
     assert_eq!(run("test \"$X\" = y && test ! -t 0"), Ended::Done);
     assert_eq!(run("echo later >&2; exit 75"), Ended::Later("later".to_owned()));
@@ -65,7 +65,7 @@ fn a_command_that_is_told_to_stop_is_ended_with_its_children() {
         }
         stop.load(Ordering::SeqCst)
     };
-    assert_eq!(apply(child, folder.path(), &[], &clock(), &ask, &|_| {}).unwrap(), Ended::Stopped);
+    assert_eq!(apply(child, folder.path(), &[], (&clock(), None), &ask, &|_| {}).unwrap(), Ended::Stopped);
     super::spawn::eventually("ended", || if file.exists() { Ok(()) } else { Err("not yet") });
 }
 

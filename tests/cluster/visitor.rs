@@ -29,6 +29,7 @@ pub fn config() -> Config {
         channel: "1.8-production".parse().unwrap(),
         current: "echo 1.8.4".to_owned(),
         apply: Some("true".to_owned()),
+        apply_timeout: None,
         approval: Approval::Admin,
         interval: 3600,
         arch: None,

@@ -220,6 +220,7 @@ fn a_payload_that_is_replaced_on_disk_is_refused_just_before_it_is_applied() {
             "cp \"$TIDEGATE_PAYLOAD\" '{0}.payload' && echo {TARGET} > '{0}'",
             runs.display()
         )),
+        apply_timeout: None,
         approval: Approval::Automatic,
         interval: 3600,
         arch: None,

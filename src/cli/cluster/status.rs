@@ -52,7 +52,10 @@ fn words(body: &StatusBody) -> String {
     if let Some(since) = &status.since {
         let step = status.task_statuses.iter().find(|task| task.state == "Running");
         let step = step.map_or_else(String::new, |task| format!("{:?} ", task.name).to_lowercase());
-        rows.push(("running", format!("{step}since {since}")));
+        let limit = body.spec.apply_timeout_seconds.map(Span::of_seconds);
+        let limit =
+            limit.map(|limit| format!(", and `--apply` is stopped after {limit}")).unwrap_or_default();
+        rows.push(("running", format!("{step}since {since}{limit}")));
     }
     if body.spec.paused {
         rows.push(("paused", or(&status.pause_reason, "no reason given")));

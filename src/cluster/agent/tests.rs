@@ -44,6 +44,7 @@ fn an_order_that_comes_while_the_agent_starts_is_heeded_at_once() {
         channel: "1.8-production".parse().unwrap(),
         current: "exit 1".to_owned(),
         apply: Some("true".to_owned()),
+        apply_timeout: None,
         approval: Approval::Automatic,
         interval: u64::from(u32::MAX),
         arch: None,
