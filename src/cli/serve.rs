@@ -1,5 +1,6 @@
 //! `tidegate serve`.
 
+mod addresses;
 mod descriptors;
 mod memory;
 mod sockets;
@@ -7,8 +8,8 @@ mod supervisor;
 mod witness;
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
+use self::addresses::{address, listen_hint, network};
 use self::supervisor::Supervisor;
 use self::witness::{Asked, Witness};
 use super::failure::{Hint, hinted, refuse};
@@ -438,37 +440,6 @@ fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let roles = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
     let mut release = roles.filter(|role| role.name != crate::formats::tuf::names::CHANNELS);
     release.any(|role| role.keyids.contains(&id)).then_some("release")
-}
-
-/// Says what to do if the server cannot start.
-fn listen_hint(error: &http::StartError) -> String {
-    match error {
-        http::StartError::Listen { source, address } if source.kind() == ErrorKind::AddrInUse => format!(
-            "another program listens there, perhaps another `tidegate serve`: stop it, or listen elsewhere with `--listen {}:0`, which takes a free port",
-            address.ip()
-        ),
-        http::StartError::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-            "only root may use ports below 1024: listen on a higher one with `--listen ADDR:PORT`".to_owned()
-        }
-        http::StartError::Listen { .. } => {
-            "listen on an address of this machine, as in `--listen 127.0.0.1:8080`".to_owned()
-        }
-        http::StartError::Workers(_) => "see what limits the threads of this process".to_owned(),
-    }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        let port = text.trim_start_matches(':').parse().unwrap_or(8080_u16);
-        format!(
-            "write an address and a port, as in `127.0.0.1:{port}`; `0.0.0.0:{port}` listens on every address"
-        )
-    })
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let address = |_| text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(address).map_err(|_| "write an address or a network, as in `10.0.0.0/8`".to_owned())
 }
 
 /// Prints the server's addresses. Programs that start the server read the first line.
