@@ -24,6 +24,8 @@ fn each_problem_has_its_status_and_its_kind() {
         ("/v1/channels/1.8-production/update?cluster=x", 400, "missing_version"),
         ("/v1/channels/1.8-production/update?version=", 400, "bad_version"),
         ("/v1/channels/1.8-production/update?version=1.8", 400, "bad_version"),
+        ("/v1/channels/1.8-production/update?version=1.8.4&arch=", 400, "bad_arch"),
+        ("/v1/channels/1.8-production/update?version=1.8.4&arch=ARM%2064", 400, "bad_arch"),
         ("/v1/channels/1.8-production/update?version=%zz", 400, "bad_encoding"),
         ("/v1/channels/1.8-production/update?version=1.8.4&version=1.8.4", 400, "duplicate_parameter"),
         ("/v1/releases/1.8", 400, "bad_version"),
