@@ -165,6 +165,20 @@ fn ci_adds_a_release_that_then_soaks() {
 }
 
 #[test]
+fn ci_adds_the_payload_of_the_commit_that_it_was_started_for() {
+    let world = World::new();
+    let ci = world.clone_as("ci");
+    world.sh(
+        &world.folder.path().join("engineer"),
+        "echo another > payload.json && git commit --quiet --all --message Another && git push --quiet origin HEAD:main",
+    );
+    let output = world.promote(&ci, &[("VERSION", "1.0.1"), ("PAYLOADS", "payload.json")]);
+    assert!(output.status.success(), "{}", said(&output));
+    let payload = world.sh(&world.folder.path().join("origin"), "git show main:payloads/1.0.1/payload.json");
+    assert_eq!(payload, "1.0.0\n");
+}
+
+#[test]
 fn a_catalog_without_releases_is_nothing_to_do_with_or_without_its_payload_folder() {
     let world = World::without_releases();
     let ci = world.clone_as("ci");

@@ -183,10 +183,22 @@ impl AddArgs {
         let follows = |line: &LineName| Follows { line: line.clone(), grace: self.grace.unwrap_or_default() };
         line.follows = self.follows.as_ref().map(follows);
         if let Some(soak) = self.soak {
-            let own = SoakPolicy { normal: soak, security: soak, why: self.why.clone(), security_why: None };
-            line.stages.iter_mut().skip(1).for_each(|stage| stage.soak = Some(own.clone()));
+            for stage in line.stages.iter_mut().skip(1) {
+                stage.soak = Some(with_normal(stage.soak.take(), soak, self.why.clone()));
+            }
         }
         Ok(Operation::AddLine { line: Box::new(line), inherits_soak: self.soak.is_none() })
+    }
+}
+
+/// Returns a line's own soak. What the policy allows security releases beyond that stays as it is.
+fn with_normal(policy: Option<SoakPolicy>, normal: Soak, why: Option<String>) -> SoakPolicy {
+    match policy {
+        Some(policy) if policy.security != policy.normal && policy.security.min < normal.min => {
+            let security_why = policy.security_why.or(policy.why);
+            SoakPolicy { normal, security: policy.security, why, security_why }
+        }
+        _ => SoakPolicy { normal, security: normal, why, security_why: None },
     }
 }
 

@@ -52,9 +52,26 @@ fn a_new_line_leaves_to_the_policy_what_it_does_not_have_of_its_own() {
          format: 1\nline: edge\nprefix: \"2\"\nstages:\n  - { name: preproduction }\n  \
          - { name: canary, soak: { min: 36h, max: 14d, why: for our own clusters } }\n"
     );
-    assert!(desk.run(&["catalog", "check"]).contains("exit 0"));
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("exit 0") && !told.contains("security"), "{told}");
     let channels = desk.json(&["channel", "list"]).to_string();
     assert!(channels.contains("1.9-canary") && channels.contains("edge-canary"), "{channels}");
+}
+
+#[test]
+fn a_new_line_with_a_soak_of_its_own_does_not_delay_what_is_urgent() {
+    let desk = Desk::new();
+    desk.write(
+        "channels/policy.yaml",
+        "format: 1\nstages:\n  - name: preproduction\n  - name: production\n    \
+         soak: { min: 14d, max: 28d, security: { min: 1d, max: 7d, why: holes are worse } }\n",
+    );
+    desk.done(&["line", "add", "1.9", "--soak", "21d..28d"]);
+    let file = desk.read("channels/1.9/line.yaml");
+    let own = "soak: { min: 21d, max: 28d, security: { min: 1d, max: 7d, why: holes are worse } }";
+    assert!(file.contains(own), "{file}");
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("exit 0") && !told.contains("security"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::{Follows, Line, Prefix};
 use crate::domain::loosened::Loosened;
 use crate::domain::payload::Payload;
-use crate::domain::policy::SoakPolicy;
+use crate::domain::policy::{Soak, SoakPolicy};
 use crate::domain::release::{Ended, Entry, Event, Outage, Release, Yank};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
@@ -105,10 +105,16 @@ pub fn line(line: &Line, inherits_soak: bool) -> String {
     lines.0
 }
 
-/// Writes a soak that is the same for every urgency.
-fn soak(SoakPolicy { normal, why, .. }: &SoakPolicy) -> String {
-    let mut pairs = vec![("min", Span(normal.min).to_string()), ("max", Span(normal.max).to_string())];
-    pairs.extend(why.iter().map(|why| ("why", scalar(why))));
+fn soak(SoakPolicy { normal, security, why, security_why }: &SoakPolicy) -> String {
+    let limits = |soak: &Soak, why: &Option<String>| {
+        let mut pairs = vec![("min", Span(soak.min).to_string()), ("max", Span(soak.max).to_string())];
+        pairs.extend(why.iter().map(|why| ("why", scalar(why))));
+        pairs
+    };
+    let mut pairs = limits(normal, why);
+    if security != normal {
+        pairs.push(("security", flow(&limits(security, security_why))));
+    }
     flow(&pairs)
 }
 

@@ -48,7 +48,11 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
         Ok(time) => (format!("`{text}` is not a time"), write(time)),
         Err(_) => match (text.parse::<NaiveDateTime>(), text.parse::<NaiveDate>()) {
             (Ok(time), _) => (format!("`{text}` has no time zone"), utc(time)),
-            (_, Ok(date)) => (format!("`{text}` has no time of day"), utc(date.and_time(NaiveTime::MIN))),
+            (_, Ok(date)) => {
+                let end = date.succ_opt().map(|next| next.and_time(NaiveTime::MIN).and_utc().into());
+                let end = end.map_or(String::new(), |end| format!(", or {} for its end", write(end)));
+                (format!("`{text}` has no time of day"), utc(date.and_time(NaiveTime::MIN)) + &end)
+            }
             _ => (format!("`{text}` is not a time"), FORM.to_owned()),
         },
     };
