@@ -61,8 +61,8 @@ pub enum Operation {
     /// Resume a paused channel, given by its name or an alias.
     Unpause { channel: ChannelName, reason: String, by: Author },
     /// Retire a line: nothing more is added to it or promoted in it, but its releases stay on offer. This
-    /// cannot be undone.
-    Retire { line: LineName, reason: String, by: Author },
+    /// cannot be undone, so releases that are on their way must be meant to be left behind.
+    Retire { line: LineName, reason: String, by: Author, leave_behind: bool },
     /// Record that a restraint that the catalog has lost, or is about to lose, no longer counts.
     Loosen { what: What, reason: String, by: Author },
     /// Promote one release before its soak is over or outside its window.
@@ -89,7 +89,9 @@ impl Operation {
             Self::Unyank { version, reason, by } => yank::unyank(catalog, version, by.event(now, reason)),
             Self::Pause { channel, reason, by } => pause::pause(catalog, channel, &by.event(now, reason)),
             Self::Unpause { channel, reason, by } => pause::unpause(catalog, channel, by.event(now, reason)),
-            Self::Retire { line, reason, by } => retire::retire(catalog, line, by.event(now, reason)),
+            Self::Retire { line, reason, by, leave_behind } => {
+                retire::retire(catalog, line, by.event(now, reason), *leave_behind)
+            }
             Self::Loosen { what, reason, by } => loosen::loosen(catalog, what, by.event(now, reason)),
             Self::PromoteEarly(ask) => promote::promote_early(catalog, ask, now),
         }?;

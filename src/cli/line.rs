@@ -92,6 +92,9 @@ pub struct RetireArgs {
     /// Write a ceremony to this new file, to pass on to the others who must sign
     #[arg(long, value_name = "FILE")]
     ceremony: Option<PathBuf>,
+    /// Leave behind the releases that are on their way: they will never arrive
+    #[arg(long)]
+    leave_behind: bool,
     #[command(flatten)]
     author: Author,
     #[command(flatten)]
@@ -154,7 +157,7 @@ fn add(args: &AddArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> an
         let keys = matches!(view.trust(), Ok(Some(_)));
         Ok((outcome.changes.clone(), (operation, outcome, keys)))
     })?;
-    let body = operation::Body::of(&operation, &outcome.subject, words::result(&operation, &outcome));
+    let body = operation::Body::of(&operation, &outcome, words::result(&operation, &outcome));
     let done = operation::show(&operation, &outcome, &body, terminal)?;
     let file = workspace.catalog.join(line_path(name));
     terminal.note(format_args!("its file is `{}`", file.display()));
@@ -203,10 +206,10 @@ fn with_normal(policy: Option<SoakPolicy>, normal: Soak, why: Option<String>) ->
 }
 
 fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let RetireArgs { line, reason, key, ceremony: file, author, signing } = args;
+    let RetireArgs { line, reason, key, ceremony: file, leave_behind, author, signing } = args;
     let by = author.author()?;
     let retirement = Retirement { line: line.clone(), by: by.to_string(), reason: reason.clone() };
-    let operation = Operation::Retire { line: line.clone(), reason, by };
+    let operation = Operation::Retire { line: line.clone(), reason, by, leave_behind };
     let keys = signing.signers(&key)?;
     let view = workspace.read()?;
     // Check this first, so that nobody signs for a line that cannot be retired.
@@ -227,7 +230,7 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
         terminal.notes(outcome.notes.iter().map(words::note));
         ceremony::pass_on(&ceremony, file, terminal)?;
         pins::keep(&key, ceremony.base(), terminal);
-        terminal.show(&operation::Body::of(&operation, &outcome.subject, "begun"), String::new)?;
+        terminal.show(&operation::Body::of(&operation, &outcome, "begun"), String::new)?;
         terminal.note(format_args!("line `{line}` stays open until the ceremony is finished"));
     } else {
         ceremony::finish(&ceremony, workspace, terminal)?;

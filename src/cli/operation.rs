@@ -9,7 +9,7 @@ use super::failure::refuse;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace, git_at_work};
 use crate::domain::version::Version;
-use crate::operations::{Author, Operation, Outcome, Refused, Subject};
+use crate::operations::{Author, Note, Operation, Outcome, Refused, Subject};
 use crate::promoter::stored;
 use crate::words::operations as words;
 
@@ -22,11 +22,20 @@ pub struct Body<'a> {
     result: &'static str,
     reason: Option<&'a str>,
     by: Option<&'a Author>,
+    /// The releases that a retired line leaves behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_behind: Vec<&'a Version>,
 }
 
 impl<'a> Body<'a> {
-    pub fn of(operation: &'a Operation, subject: &'a Subject, result: &'static str) -> Self {
-        Self { subject, result, reason: operation.reason(), by: operation.by() }
+    pub fn of(operation: &'a Operation, outcome: &'a Outcome, result: &'static str) -> Self {
+        let stranded = |note: &'a Note| match note {
+            Note::Stranded { version, .. } => Some(version),
+            _ => None,
+        };
+        let left_behind = outcome.notes.iter().filter_map(stranded).collect();
+        let (reason, by) = (operation.reason(), operation.by());
+        Self { subject: &outcome.subject, result, reason, by, left_behind }
     }
 }
 
@@ -45,7 +54,7 @@ pub fn run(
         Ok((outcome.changes.clone(), outcome))
     });
     let outcome = outcome.map_err(|error| way_out(error, operation, workspace))?;
-    let body = Body::of(operation, &outcome.subject, words::result(operation, &outcome));
+    let body = Body::of(operation, &outcome, words::result(operation, &outcome));
     let code = show(operation, &outcome, &body, terminal)?;
     // Only a stop is written then.
     if let Some(path) = git_at_work(&workspace.catalog).filter(|_| outcome.is_change()) {

@@ -42,7 +42,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
             4 => Operation::Unyank { version, reason, by },
             5 => Operation::Pause { channel, reason, by },
             6 => Operation::Unpause { channel, reason, by },
-            7 => Operation::Retire { line: line.parse().unwrap(), reason, by },
+            7 => Operation::Retire { line: line.parse().unwrap(), reason, by, leave_behind: flag },
             _ => Operation::PromoteEarly(PromoteEarly { version, during_freeze: flag, reason, by }),
         }
     })

@@ -50,6 +50,12 @@ pub enum Refused<'a> {
     #[error("line `{line}` was retired at {} by {}: {}", rfc3339(retired.at), retired.by, retired.reason)]
     LineRetired { line: &'a LineName, retired: &'a Event },
 
+    #[error(
+        "{} on the way to `{channel}`, and would never arrive: line `{line}` would take no promotions any more",
+        are(versions)
+    )]
+    Strands { line: &'a LineName, versions: Vec<&'a Version>, channel: &'a ChannelName },
+
     /// The decision's obstacles are the gates that are in the way.
     #[error("`{}` cannot enter `{}` early", _0.release.version, _0.target().channel)]
     NotEarly(Box<Decision<'a>>),
@@ -64,6 +70,11 @@ pub enum Refused<'a> {
     /// The change cannot be applied, for example because it would break a rule of the catalog.
     #[error(transparent)]
     Change(#[from] ChangeError),
+}
+
+fn are(versions: &[&Version]) -> String {
+    let names: Vec<String> = versions.iter().map(|version| format!("`{version}`")).collect();
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// How a release in the catalog differs from one added with the same version.

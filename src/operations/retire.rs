@@ -5,17 +5,20 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::line::Line;
+use crate::domain::line::{Line, Stage};
 use crate::domain::release::{Event, Release};
+use crate::domain::version::Version;
 
 /// Retires a line. A line that was already retired for the same reason is left unchanged.
 ///
 /// # Errors
-/// When the line is unknown, or was retired for another reason.
+/// When the line is unknown, or was retired for another reason, or has releases on their way that nobody meant
+/// to leave behind.
 pub(super) fn retire<'a>(
     catalog: &'a Catalog,
     name: &'a LineName,
     retired: Event,
+    leave_behind: bool,
 ) -> Result<Outcome, Refused<'a>> {
     let now = retired.at;
     let line = catalog.line(name).ok_or(Refused::NoLine(name))?;
@@ -25,22 +28,24 @@ pub(super) fn retire<'a>(
         None => Some(Change::Retire { line: name.clone(), retired }),
     };
     let mut outcome = Outcome::of(Subject::Line { line: name.clone() }, change);
-    if outcome.is_change() {
-        outcome.notes = stranded(line, now);
+    if outcome.is_change()
+        && let Some(Stage { channel, .. }) = line.stages.last()
+    {
+        let versions: Vec<&Version> = stranded(line, now).collect();
+        if !versions.is_empty() && !leave_behind {
+            return Err(Refused::Strands { line: &line.name, versions, channel });
+        }
+        let note = |version: &Version| Note::Stranded { version: version.clone(), channel: channel.clone() };
+        outcome.notes = versions.into_iter().map(note).collect();
     }
     Ok(outcome)
 }
 
-/// Notes the releases that are on their way and will not arrive.
-fn stranded(line: &Line, now: Time) -> Vec<Note> {
-    let Some(last) = line.stages.last() else { return Vec::new() };
-    let released = line.releases.values().filter(|release| release.yanked(now).is_none());
-    let under_way = released.filter(|release| !release.reaches_last_stage() && release.held(now).is_none());
-    let note = |release: &Release| Note::Stranded {
-        version: release.version.clone(),
-        channel: last.channel.clone(),
-    };
-    under_way.map(note).collect()
+/// The releases that are on their way and will not arrive.
+fn stranded(line: &Line, now: Time) -> impl Iterator<Item = &Version> {
+    let released = line.releases.values().filter(move |release| release.yanked(now).is_none());
+    let is_under_way = move |release: &&Release| !release.reaches_last_stage() && release.held(now).is_none();
+    released.filter(is_under_way).map(|release| &release.version)
 }
 
 #[cfg(test)]
@@ -64,13 +69,13 @@ mod tests {
             ("1.9", "old", Err(Refused::NoLine(&nine))),
         ] {
             let asked = name(line);
-            let outcome = retire(&catalog, &asked, event(now, reason));
+            let outcome = retire(&catalog, &asked, event(now, reason), false);
             assert_eq!(outcome.map(|outcome| outcome.changes), expected, "{line}");
         }
     }
 
     #[test]
-    fn a_release_that_will_not_arrive_is_noted() {
+    fn releases_that_will_not_arrive_are_left_behind_only_if_that_is_meant() {
         let line = line("1.8", None)
             .with(release("1.8.1", &["2018-01-01", "2018-01-15"]))
             .with(release("1.8.2", &["2018-01-01"]))
@@ -78,8 +83,12 @@ mod tests {
             .with(release("1.8.4", &["2018-01-01"]).yanked_at("2018-01-02", None));
         let catalog = catalog([line]);
         let name = "1.8".parse().unwrap();
-        let outcome = retire(&catalog, &name, event(t("2018-02-03"), "no fixes")).unwrap();
+        let end = |leave_behind| retire(&catalog, &name, event(t("2018-02-03"), "no fixes"), leave_behind);
         let channel = "1.8-production".parse().unwrap();
+        let two = v("1.8.2");
+        let refused = Refused::Strands { line: &name, versions: vec![&two], channel: &channel };
+        assert_eq!(end(false), Err(refused));
+        let outcome = end(true).unwrap();
         assert_eq!(outcome.notes, [Note::Stranded { version: v("1.8.2"), channel }]);
     }
 }

@@ -181,6 +181,12 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         Refused::LineRetired { .. } => {
             "retiring cannot be undone: add new releases to the line that follows it".to_owned()
         }
+        Refused::Strands { line, versions, .. } => {
+            let first = versions.first().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "retire the line once they have arrived (`tidegate explain {first}`), or leave them behind: `tidegate line retire {line} --leave-behind --reason TEXT --key FILE`"
+            )
+        }
         Refused::NotEarly(decision) => {
             let remedies: Vec<String> = super::remedies(decision).iter().map(ToString::to_string).collect();
             return if remedies.is_empty() { vec!["wait".to_owned()] } else { remedies };

@@ -124,7 +124,7 @@ fn a_wrong_key_is_told_whose_it_is_and_which_keys_sign() {
     let desk = founded();
     key(&desk, "ada", 11);
     desk.release("1.8.2", "");
-    let retire = ["line", "retire", "1.8", "--reason", "none", "--key"];
+    let retire = ["line", "retire", "1.8", "--leave-behind", "--reason", "none", "--key"];
     for (key, whose) in [("targets", "is a key of `targets`"), ("ada", "is a key of no role")] {
         let key = format!("keys/{key}.pem");
         for command in [&retire[..], &["release", "sign", "1.8.2", "--key"]] {

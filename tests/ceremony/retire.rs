@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 
 use crate::keepers::{founded, key, role, sign};
 
-const RETIRE: [&str; 7] =
-    ["line", "retire", "1.8", "--reason", "no fixes any more", "--key", "keys/release.pem"];
+const RETIRE: [&str; 8] =
+    ["line", "retire", "1.8", "--leave-behind", "--reason", "no fixes any more", "--key", "keys/release.pem"];
 
 #[test]
 fn a_retired_line_takes_nothing_new_and_need_not_be_renewed() {
@@ -47,7 +47,7 @@ fn a_line_is_retired_by_its_own_keys_or_not_at_all() {
     let desk = founded();
     key(&desk, "ada", 11);
     let before = desk.files("channels");
-    let other = ["line", "retire", "1.8", "--reason", "none", "--key", "keys/targets.pem"];
+    let other = ["line", "retire", "1.8", "--leave-behind", "--reason", "none", "--key", "keys/targets.pem"];
     let told = desk.run(&other);
     assert!(told.contains("\nexit 1\n") && told.contains("does not count for any document"), "{told}");
     assert!(desk.files("channels") == before);

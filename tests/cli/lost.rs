@@ -12,7 +12,8 @@ const ROLE: &str = "channels/trust/releases-1.8.json";
 const INDEX: &str = "channels/trust/index-1.8.json";
 const SIGN: [&str; 4] = ["release", "sign", "--key", "keys/release.pem"];
 const DROP: [&str; 6] = ["release", "sign", "--key", "keys/release.pem", "--drop", "1.8.1"];
-const RETIRE: [&str; 7] = ["line", "retire", "1.8", "--reason", "old", "--key", "keys/release.pem"];
+const RETIRE: [&str; 8] =
+    ["line", "retire", "1.8", "--leave-behind", "--reason", "old", "--key", "keys/release.pem"];
 const RENEW: [&str; 6] = ["root", "change", "--renew", "release:1.8", "--key", "keys/release.pem"];
 
 /// Two releases, signed by a version that made no index.

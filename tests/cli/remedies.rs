@@ -387,6 +387,12 @@ fn a_soak_with_one_figure_says_where_the_other_one_comes_from() {
 #[test]
 fn a_line_that_is_retired_names_the_releases_that_will_not_arrive() {
     let desk = signed("", SOAKED);
-    let told = desk.run(&["line", "retire", "1.8", "--reason", "no fixes", "--key", "keys/release.pem"]);
-    assert!(told.contains("`1.8.1` has not entered `1.8-production`, and never will"), "{told}");
+    let before = desk.files("channels");
+    let retire = ["line", "retire", "1.8", "--reason", "no fixes", "--key", "keys/release.pem"];
+    let told = desk.run(&retire);
+    assert!(told.contains("exit 1") && told.contains("`1.8.1` is on the way to `1.8-production`"), "{told}");
+    assert!(told.contains("--leave-behind"), "{told}");
+    assert!(desk.files("channels") == before);
+    let told = desk.json(&[&retire[..], &["--leave-behind"]].concat());
+    assert_eq!(told["left_behind"], serde_json::json!(["1.8.1"]));
 }

@@ -32,7 +32,9 @@ pub fn finish(
     // If a run is interrupted before it retires the line, the next run does so.
     if let Some(Retirement { line, by, reason }) = ceremony.retires() {
         let by = Author::named(by).map_err(|refused| operation::refusal(&refused))?;
-        let retire = Operation::Retire { line: line.clone(), reason: reason.clone(), by };
+        // Whoever began the ceremony meant to leave them behind, and its keys have signed.
+        let leave_behind = true;
+        let retire = Operation::Retire { line: line.clone(), reason: reason.clone(), by, leave_behind };
         operation::run(&retire, workspace, terminal)?;
     }
     Ok(written)
