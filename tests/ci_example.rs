@@ -328,6 +328,14 @@ fn a_pull_request_that_steps_back_fails_its_check() {
     let output = check();
     assert!(output.status.success(), "{}", said(&output));
     again();
+    // Before the first catalog there was nothing to step back from, but one that was removed was there.
+    let since = |base| world.run(&branch, &commands("check"), &[("BASE", base)]);
+    world.sh(&branch, "git rm -rq channels && git commit --quiet --message Removed && git tag removed && git reset --quiet --hard HEAD~1");
+    world.sh(&branch, "git tag begun $(git commit-tree -m Begun $(git hash-object -t tree /dev/null))");
+    assert!(since("begun").status.success());
+    again();
+    assert!(said(&since("removed")).contains("--against none"));
+    again();
     world.sh(&branch, "rm channels/1.0/1.0.0.yaml");
     let output = check();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));

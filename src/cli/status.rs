@@ -17,7 +17,7 @@ use super::workspace::{View, Workspace};
 use crate::domain::degraded::ClockDoubt;
 use crate::domain::release::ManifestState;
 use crate::domain::report::Report;
-use crate::domain::{Time, chain, rfc3339};
+use crate::domain::{Time, rfc3339};
 use crate::formats::api::{DecisionBody, DegradedBody, NotPromotingBody};
 use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_offered};
 use crate::promoter::stored;
@@ -141,8 +141,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     degraded.extend(not_offered(&view.catalog, &decided.refused, now).filter(|_| view.trust().is_ok()));
     let last = publication.as_ref();
     let trusted = trusted(&view.snapshot.trust, &view.snapshot.unread_roles, last, &Checked::default());
-    match (trusted.kept, view.trust()) {
-        (Some(why), _) => degraded.push(Degraded::TrustKept { why: chain(&why) }),
+    match (trusted.degraded(), view.trust()) {
+        (Some(kept), _) => degraded.push(kept),
         (None, Ok(Some(_))) => {}
         (None, Ok(None)) => degraded.push(Degraded::NoKeys),
         (None, Err(error)) => degraded.push(Degraded::failed(DegradedKind::SigningFailing, error)),

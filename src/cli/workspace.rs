@@ -5,6 +5,7 @@
 
 mod about;
 mod manifests;
+mod trust;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -292,11 +293,6 @@ impl Workspace {
 }
 
 impl View {
-    /// Returns the catalog's keys, if there are any.
-    pub fn trust(&self) -> Result<Option<&Trust>, &TrustError> {
-        self.trust.as_ref().map(Option::as_ref)
-    }
-
     /// Returns the catalog as its files are, without what it has lost. An operation can put that back.
     pub fn as_written(&self, now: Time) -> Cow<'_, Catalog> {
         if self.lost.is_empty() {
@@ -307,16 +303,6 @@ impl View {
         Cow::Owned(written.map_evidence(|release| {
             known(release).map(|(_, known)| known.evidence.clone()).unwrap_or_default()
         }))
-    }
-
-    /// Returns the catalog's keys, if there are any, or an error if they cannot be used.
-    pub fn usable_trust(&self) -> anyhow::Result<Option<&Trust>> {
-        self.trust().map_err(|error| {
-            refuse(
-                format!("the catalog's keys cannot be used: {}", chain(error)),
-                "restore the files in `trust/`; `tidegate recover --trust` takes them from the last publication",
-            )
-        })
     }
 
     /// Finds a release, with its line.

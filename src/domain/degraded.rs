@@ -47,7 +47,7 @@ pub enum Degraded {
     /// The state folder does not have the online key that the root names.
     NoOnlineKey,
     /// The catalog's keys and roles are not valid successors of the published ones, which stay in use.
-    TrustKept { why: String },
+    TrustKept { why: String, is_unread: bool },
     /// The catalog has changed, but the server has been unable to read the change for a while.
     Unread { why: String },
     /// The witness could not be reached yet, so this server may be behind what is published there.

@@ -11,11 +11,12 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
+use crate::domain::degraded::Degraded;
 use crate::domain::release::PayloadState;
 use crate::domain::restraint::{Remembered, Restraint};
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
-use crate::publish::continuity::{Trusted, published, trusted};
+use crate::publish::continuity::{published, trusted};
 use crate::publish::evidence::Files;
 use crate::publish::manifests::Manifests;
 use crate::signing::trust::{Trust, TrustError};
@@ -32,7 +33,7 @@ pub(super) struct Read {
     pub faults: usize,
     pub trust: Result<Option<Trust>, TrustError>,
     /// Why the keys of the last publication are used instead of the catalog's, if they are.
-    pub trust_kept: Option<String>,
+    pub trust_kept: Option<Degraded>,
     pub manifests: Manifests,
     /// When it was read, in monotonic time.
     pub at: Duration,
@@ -52,9 +53,8 @@ impl Promoter {
                 roles.get(name).cloned().or_else(manifest)
             });
         }
-        let Trusted { trust, kept } =
-            trusted(&snapshot.trust, &snapshot.unread_roles, self.last.as_deref(), &self.checked);
-        let trust_kept = kept.as_ref().map(|why| chain(why));
+        let trusted = trusted(&snapshot.trust, &snapshot.unread_roles, self.last.as_deref(), &self.checked);
+        let (trust_kept, trust) = (trusted.degraded(), trusted.trust);
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
         // Once the process must stop, what is found is discarded.

@@ -207,9 +207,7 @@ impl Promoter {
         reserved: &mut Option<u64>,
         mut degraded: Vec<Degraded>,
     ) -> Turned {
-        if let Some(why) = &read.trust_kept {
-            degraded.push(Degraded::TrustKept { why: why.clone() });
-        }
+        degraded.extend(read.trust_kept.clone());
         degraded.extend(self.memory.forgotten.clone().map(Degraded::RestraintsForgotten));
         degraded.extend(Degraded::restraints_lost(&read.lost));
         let (mut publication, mut has_failed) = (None, false);

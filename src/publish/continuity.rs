@@ -9,7 +9,9 @@ use bytes::Bytes;
 use super::publication::Publication;
 use super::roles::Roles;
 use super::served::Served;
+use crate::domain::chain;
 use crate::domain::channel::LineName;
+use crate::domain::degraded::Degraded;
 use crate::domain::stepback::{StepBack, step_backs};
 use crate::formats::manifest::LineIndex;
 use crate::formats::tuf::{Meta, Root, Targets, names};
@@ -25,6 +27,14 @@ pub struct Trusted {
     pub trust: Result<Option<Trust>, TrustError>,
     /// Why `trust` is that of the last publication instead of the folder's, or has its targets role, if it does.
     pub kept: Option<TrustError>,
+}
+
+impl Trusted {
+    /// The problem that the folder's keys and roles are not the ones that count, if they are not.
+    pub fn degraded(&self) -> Option<Degraded> {
+        let why = self.kept.as_ref()?;
+        Some(Degraded::TrustKept { why: chain(why), is_unread: matches!(why, TrustError::Unread { .. }) })
+    }
 }
 
 /// The keys and roles to publish with: those in the folder if clients that saw the last publication would

@@ -80,7 +80,11 @@ pub fn degraded(degraded: &Degraded) -> String {
             "the catalog has no keys yet, so nothing can be published: `tidegate init --offline-keys DIR` creates them".to_owned()
         }
         Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore the key, or rotate it (`tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
-        Degraded::TrustKept { why } => format!(
+        // Restoring what only cannot be read would lead back here.
+        Degraded::TrustKept { why, is_unread: true } => format!(
+            "`trust/` cannot be read ({why}), so the published keys and roles stay in use: mend that, and the server goes on"
+        ),
+        Degraded::TrustKept { why, is_unread: false } => format!(
             "`trust/` is not a valid successor to what was published ({why}), so the published keys and roles stay in use; restore `trust/` (`tidegate recover --trust` takes it from the last publication), or sign its next version"
         ),
         Degraded::Unread { why } => {

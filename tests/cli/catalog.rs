@@ -204,6 +204,75 @@ fn a_served_catalog_with_a_fault_is_compared_as_far_as_it_can_be_read() {
 }
 
 #[test]
+fn a_served_file_with_a_fault_may_be_corrected_and_not_removed() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", SOAKED);
+    serve_this(&desk);
+    let check = ["catalog", "check", "--against", "served"];
+    for broken in ["1.8/1.8.5.yaml", "policy.yaml"] {
+        let (own, served) = (format!("channels/{broken}"), format!("served/{broken}"));
+        let good = desk.read(&own);
+        desk.write(&served, "format: 1\nli");
+        desk.done(&check);
+        std::fs::remove_file(desk.path(&own)).unwrap();
+        if broken == "policy.yaml" {
+            // Without the policy's stages, the line has its own.
+            desk.line(
+                "1.8",
+                "stages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, max: 28d }\n",
+            );
+        }
+        let told = desk.run(&check);
+        let named = told.contains(&format!("{own}:1:1: it is gone")) && told.contains(&served);
+        assert!(told.contains("exit 1") && named, "{told}");
+        desk.write(&own, &good);
+        desk.write(&served, &good);
+        desk.line("1.8", "");
+    }
+    // What nobody reads may go.
+    desk.write("served/1.8/copy of 1.8.5.yaml", "format: 1\nli");
+    let told = desk.run(&check);
+    assert!(told.contains("exit 0") && told.contains("warning: line `1.8` has faults"), "{told}");
+}
+
+#[test]
+fn a_fault_in_one_served_file_takes_the_guard_off_no_other() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", "");
+    let freeze =
+        "freezes:\n  - { from: 2018-01-01T00:00:00Z, until: 2118-01-01T00:00:00Z, reason: an audit }\n";
+    let policy = desk.read("channels/policy.yaml").replace("min: 14d", "min: 20d");
+    desk.write("channels/policy.yaml", &format!("{policy}{freeze}"));
+    serve_this(&desk);
+    let served = desk.read("served/1.8/1.8.5.yaml");
+    desk.write("served/1.8/1.8.5.yaml", &format!("{served}colour: green\n"));
+    let check = ["catalog", "check", "--against", "served"];
+    desk.done(&check);
+    desk.write("channels/policy.yaml", &policy);
+    let told = desk.run(&check);
+    assert!(told.contains("exit 1") && told.contains("freeze/1.8/2018-01-01T00:00:00Z"), "{told}");
+    desk.write("channels/policy.yaml", &format!("{policy}{freeze}").replace("min: 20d", "min: 14d"));
+    let told = desk.run(&check);
+    assert!(told.contains("exit 1") && told.contains("soak/1.8/production"), "{told}");
+}
+
+#[test]
+fn the_first_catalog_of_a_repository_is_compared_with_none() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.done(&["catalog", "check", "--against", "none"]);
+    let told = desk.run(&["catalog", "check", "--against", "nowhere"]);
+    assert!(told.contains("exit 1") && told.contains("`--against none`"), "{told}");
+    // A catalog that has no lines yet is one.
+    desk.write("served/policy.yaml", &desk.read("channels/policy.yaml"));
+    desk.done(&["catalog", "check", "--against", "served"]);
+    desk.write("served/policy.yaml", "format: 1\nli");
+    desk.done(&["catalog", "check", "--against", "served"]);
+}
+
+#[test]
 fn a_stop_dated_ahead_counts_at_once_and_is_told_of() {
     let desk = Desk::new();
     desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\nhold: { at: 2118-01-10T09:00:00Z, by: ada, reason: etcd loses quorum }\n");

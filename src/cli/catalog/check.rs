@@ -1,6 +1,7 @@
 //! `tidegate catalog check`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
 use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
-use crate::formats::yaml::{Reading, line_path, release_path};
+use crate::formats::yaml::{POLICY_PATH, Reading, is_meant_as_policy, line_path, release_path, release_stem};
 use crate::publish::continuity::trusted;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
@@ -39,20 +40,24 @@ use crate::words::rules::message_and_hint;
 /// Reports all faults at once, each with its file, line and column, and a hint. With `--against`, also
 /// reports each offer of another catalog (usually the branch that is being served) that this one takes
 /// back: the server would refuse to publish that. It also reports each freeze, window, soak, hold, pause, yank
-/// or barrier of that catalog that is gone without a record. An unsigned release is only a warning, on stderr.
+/// or barrier of that catalog that is gone without a record, and each file of it that cannot be read and is gone.
+/// An unsigned release is only a warning, on stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tidegate catalog check
   git worktree add /tmp/served origin/main && tidegate catalog check --against /tmp/served/channels")]
 pub struct Args {
-    /// The catalog that is being served
-    #[arg(long, value_name = "DIR")]
+    /// The catalog that is being served; `none` for the first catalog of a repository
+    #[arg(long, value_name = "DIR|none")]
     against: Option<PathBuf>,
     /// Evaluate as of this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }
+
+/// What `--against` names where nothing was ever served.
+const NO_BASE: &str = "none";
 
 #[derive(Debug, Serialize)]
 struct Body {
@@ -66,10 +71,9 @@ struct Body {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    let Against { mut steps, faults: against, warnings: uncompared } = match &args.against {
-        Some(served) => against(served, &view, workspace, now)?,
-        None => Against::default(),
-    };
+    let served = args.against.as_deref().filter(|served| *served != Path::new(NO_BASE));
+    let compared = served.map(|served| against(served, &view, workspace, now)).transpose()?;
+    let Against { mut steps, faults: against, warnings: uncompared } = compared.unwrap_or_default();
     let mut faults = view.snapshot.reading.faults.clone();
     faults.extend(against);
     let is_empty = view.catalog.lines().next().is_none() && faults.is_empty();
@@ -108,7 +112,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         warnings,
     };
     let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
-    terminal.show(&body, || body.words(&workspace.catalog))?;
+    terminal.show(&body, || body.words(&workspace.catalog, &view.trust_hint()))?;
     terminal.notes(body.warnings.iter().map(|warning| format!("warning: {warning}")));
     let found = if count == 0 { "no faults".to_owned() } else { counted(count, "fault") };
     let lines = view.catalog.lines().count();
@@ -136,25 +140,29 @@ struct Against {
 ///
 /// A release that is signed there must be signed here, and one that entered a stage there must have its
 /// payload here. A signature that is missing or invalid there is not compared. Of a line that has faults
-/// there, its releases are compared as far as they can be read, so that a fault does not take the guard off
-/// every change that comes after it.
+/// there, the files without faults are compared, so that a fault does not take the guard off every change that
+/// comes after it. What a faulty file had is unknown, so it may be corrected, but not removed.
 fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Against> {
     let before = workspace
         .other(served)
-        .hint("name the folder of the catalog that is being served: `--against DIR`")?;
+        .hint("name the folder of the catalog that is being served: `--against DIR`; if this is the first catalog of the repository: `--against none`")?;
     let before = before.read(workspace.now())?;
-    if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
+    let has_lines = before.reading.catalog.stoppable_lines().next().is_some();
+    if !has_lines && before.reading.faulty.is_empty() && !served.join(POLICY_PATH).exists() {
         return Err(no_catalog(served, "--against"));
     }
     let written = view.as_written(workspace.now());
-    // If a line of the served catalog cannot be read, its new entries are unknown.
-    let unread = &before.reading.faulty;
-    let early = new_and_too_early(&before.reading.catalog, &view.snapshot.reading.catalog);
-    let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).filter_map(too_early);
-    let mut faults: Vec<Fault> = early.collect();
     let base = comparable(&before.reading, &written);
+    let mut faults = removed_unread(&before.reading, served, workspace);
+    // Which entries are new is unknown where a file cannot be read.
+    let early = new_and_too_early(&base, &view.snapshot.reading.catalog);
+    let is_read = |early: &&Broken| match &early.at {
+        At::Release(version, _) => can_be_read(&before.reading, &early.line, Some(version)),
+        _ => true,
+    };
+    faults.extend(early.iter().filter(is_read).filter_map(too_early));
     let mut known = Restraint::all(&base, workspace.now());
-    known.retain(|one| !unread.contains_key(one.line.as_str()) || one.is_stop());
+    known.retain(|one| one.is_stop() || can_be_read(&before.reading, &one.line, one.release()));
     let lost = Restraint::lost(&known, &written, workspace.now());
     faults.extend(lost.iter().map(|one| gone(one, &lost)));
     let trust = Trust::read(&before.trust).ok().flatten();
@@ -186,17 +194,56 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     steps.retain(|step| !refused.contains_key(step.line.as_str()));
     let uncompared = |(line, why): (LineName, String)| {
         format!(
-            "line `{line}` has faults in the catalog that it is compared with, so only what can be read there was compared: {why}"
+            "line `{line}` has faults in the catalog that it is compared with, so only its other files were compared: {why}"
         )
     };
     let warnings = before.reading.faulty_lines(served).into_iter().map(uncompared).collect();
     Ok(Against { steps, faults, warnings })
 }
 
-/// The served catalog, with its faulty lines as far as they can be compared: their own files may be what
-/// cannot be read, so they get the stages that this catalog has.
+/// Whether files have no faults: the policy, the own file of a line, and that of a release, if one is named.
+fn can_be_read(reading: &Reading, line: &LineName, release: Option<&Version>) -> bool {
+    let release = release.map(|version| release_path(line, version));
+    let line = line_path(line);
+    let is_one = |file: &String| *file == line || release.as_ref() == Some(file) || is_meant_as_policy(file);
+    !reading.faults.iter().any(|fault| is_one(&fault.file))
+}
+
+/// A fault for each file of the served catalog that has faults there and is gone here: nobody can tell what it
+/// had. A file whose name has no meaning in a catalog had nothing.
+fn removed_unread(before: &Reading, served: &Path, workspace: &Workspace) -> Vec<Fault> {
+    let has_meaning = |file: &str| {
+        let line = file.strip_suffix("/line.yaml").map(LineName::parse);
+        let version = release_stem(file).map(Version::parse);
+        let is_line =
+            line.is_some_and(|line| line.is_ok_and(|line| before.catalog.salvaged(&line).is_some()));
+        let is_policy = is_meant_as_policy(file) && !workspace.catalog.join(POLICY_PATH).exists();
+        is_line || version.is_some_and(|version| version.is_ok()) || is_policy
+    };
+    let is_gone = |file: &str| fs::symlink_metadata(workspace.catalog.join(file)).is_err();
+    let gone = before.faults.iter().filter(|fault| has_meaning(&fault.file) && is_gone(&fault.file));
+    let first: BTreeMap<&str, &Fault> = gone.rev().map(|fault| (&*fault.file, fault)).collect();
+    let fault = |(file, fault): (&str, &Fault)| {
+        let place = served.join(file);
+        let message = format!(
+            "it is gone, and what it had cannot be compared: `{}:{}:{}`: {}",
+            place.display(),
+            fault.line,
+            fault.column,
+            fault.message
+        );
+        Fault::new(file, "", Spot::START, &message, "correct it in this change, and remove it in a later one")
+    };
+    first.into_iter().map(fault).collect()
+}
+
+/// The served catalog, with its faulty lines as far as they can be compared. A line whose own file cannot be read
+/// gets the stages that this catalog has.
 fn comparable(before: &Reading, after: &Catalog) -> Catalog {
     let comparable = |salvaged: &Line| {
+        if can_be_read(before, &salvaged.name, None) {
+            return (salvaged.name.clone(), Some(salvaged.clone()));
+        }
         let mut line = after.line(&salvaged.name).unwrap_or(salvaged).clone();
         let entries = |release: &Release| {
             let entry = |stage: &Stage| release.entries.get(salvaged.stage(&stage.name)?)?.clone();
@@ -345,16 +392,17 @@ fn untrusted(view: &View, workspace: &Workspace) -> Option<String> {
 }
 
 impl Body {
-    fn words(&self, catalog: &Path) -> String {
+    fn words(&self, catalog: &Path, trust_hint: &str) -> String {
         let folder = catalog.display().to_string();
         let faults = self.faults.iter().map(|fault| fault.within(&folder));
         let steps = self
             .step_backs
             .iter()
             .map(|step| format!("{folder}/{}: {}\n  hint: {}", step.line, step.message, step.hint));
-        let trust = self.trust.iter().map(|why| {
-            format!("{folder}/trust: the keys cannot be used: {why}\n  hint: restore the files in `trust/`; `tidegate recover --trust` takes them from the last publication")
-        });
+        let trust = self
+            .trust
+            .iter()
+            .map(|why| format!("{folder}/trust: the keys cannot be used: {why}\n  hint: {trust_hint}"));
         let words: Vec<String> = faults.chain(steps).chain(trust).collect();
         words.join("\n")
     }

@@ -1,5 +1,6 @@
 //! Where a repository is read from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
@@ -50,7 +51,11 @@ impl FromStr for Origin {
         let is_server = ["http://", "https://"]
             .iter()
             .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-        if is_server { text.parse().map(Self::Server) } else { Ok(Self::Folder(text.into())) }
+        // An address whose scheme was forgotten must be refused without its password. A folder of such a name is
+        // `./NAME`.
+        let is_login = !text.starts_with(['/', '.'])
+            && text.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+        if is_server || is_login { text.parse().map(Self::Server) } else { Ok(Self::Folder(text.into())) }
     }
 }
 
@@ -113,29 +118,32 @@ impl Source {
 const AHEAD: u64 = 4;
 
 impl Source {
-    /// Refuses a place that lacks the root after `newest` but has a later one. Clients that begin below the
-    /// missing one never get past it, and keys that were dropped since go on counting for them.
+    /// Refuses a place that lacks a root and has a later one. `newest` is the newest that can be reached from the
+    /// trusted one. Clients that begin below the missing one never get past it, and keys that were dropped since go
+    /// on counting for them.
     pub fn check_roots(&self, newest: u64) -> anyhow::Result<()> {
-        let later = match self {
+        let mut there = BTreeSet::from([newest]);
+        match self {
             Self::Folder(folder, inner) => {
                 let folder = folder.join(inner).join("metadata");
                 let files = fs::read_dir(&folder);
                 let files = files.with_context(|| format!("cannot read `{}`", folder.display()))?;
                 let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
-                names.filter_map(|name| names::root_version(&name)).filter(|found| newest < *found).max()
+                there.extend(names.filter_map(|name| names::root_version(&name)));
             }
             Self::Server(..) => {
-                let mut later = None;
                 for version in newest + 2..=newest + AHEAD {
                     if self.get(&names::metadata_path("root", version), None)?.is_some() {
-                        later = Some(version);
+                        there.insert(version);
                     }
                 }
-                later
             }
+        }
+        let pairs = there.iter().zip(there.iter().skip(1));
+        let Some((before, later)) = pairs.into_iter().find(|(one, next)| *one + 1 < **next) else {
+            return Ok(());
         };
-        let Some(later) = later else { return Ok(()) };
-        let [missing, later] = [newest + 1, later].map(|version| names::metadata_path("root", version));
+        let [missing, later] = [before + 1, *later].map(|version| names::metadata_path("root", version));
         Err(refuse(
             format!(
                 "`{missing}` is missing, although `{later}` is there: clients with an older root never get past it"
@@ -309,6 +317,43 @@ mod tests {
         fn monotonic(&self) -> Duration {
             let _ = self.1.lock().unwrap().send(());
             Duration::from_secs(self.0.fetch_add(30, Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_refused_without_its_password() {
+        for login in ["ada:s3cret@a.example", "ada:s3/cr@et@a.example:8080/x"] {
+            let refused = login.parse::<Origin>().unwrap_err().to_string();
+            assert!(refused.contains("`a.example") && !refused.contains("et@"), "{refused}");
+        }
+        for folder in ["./ada:1@b", "/srv/a:1@b", "a@b", "a:b", "mirror"] {
+            assert!(matches!(folder.parse(), Ok(Origin::Folder(_))), "{folder}");
+        }
+    }
+
+    #[test]
+    fn a_gap_among_the_roots_of_a_folder_is_refused_wherever_it_is() {
+        for (there, newest, missing) in [
+            (&[1, 2, 3][..], 3, None),
+            (&[3, 4], 4, None),
+            (&[1, 2, 4], 2, Some(3)),
+            (&[1, 3, 4], 4, Some(2)),
+            (&[4], 1, Some(2)),
+            (&[2], 3, None),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join("metadata")).unwrap();
+            for version in there {
+                fs::write(folder.path().join(names::metadata_path("root", *version)), "").unwrap();
+            }
+            let checked = Source::Folder(folder.path().to_owned(), "").check_roots(newest);
+            let told = checked.err().map(|error| error.to_string()).unwrap_or_default();
+            let expected = missing.map(|version| names::metadata_path("root", version));
+            assert_eq!(expected.is_some(), !told.is_empty(), "{there:?} {newest}: {told}");
+            assert!(
+                told.starts_with(&expected.map(|path| format!("`{path}`")).unwrap_or_default()),
+                "{told}"
+            );
         }
     }
 

@@ -41,7 +41,9 @@ impl Build<'_> {
         for stage in &mut stages {
             stage.paused = stage.paused.take().or_else(|| self.raw.all_paused.clone());
         }
-        Line { releases: self.releases(&stages, raws), stages, ..self.raw.line.clone() }
+        let own = &self.raw.line;
+        let freezes = [&policy.freezes[..], &own.freezes].concat();
+        Line { freezes, releases: self.releases(&stages, raws), stages, ..own.clone() }
     }
 
     /// Builds the line. It gets no stages if the policy is faulty or the name of a channel is invalid.
