@@ -130,6 +130,8 @@ struct Schedule {
 struct Hindrance {
     /// How far the clock is from what it should say, if it is in doubt.
     jump: Option<TimeDelta>,
+    /// Whether the state, with the last publication, is gone.
+    is_state_gone: bool,
     /// Whether the catalog could be read for its stops only.
     is_unsettled: bool,
     /// Why the newest catalog cannot be read.
@@ -234,6 +236,7 @@ impl Promoter {
         let unasked = unasked.map(|why| Degraded::WitnessUnasked { why: (*why).clone() });
         let hindrance = Hindrance {
             jump: self.timekeeper.jump(),
+            is_state_gone: self.last.is_some() && self.setup.state.head().is_none(),
             is_unsettled: self.watching.is_unsettled(),
             unreadable,
             unasked,

@@ -263,6 +263,7 @@ impl Agent {
             recorder.download(&downloads, size);
             self.must_stop() || is_outdated()
         };
+        durable::create_below(self.folder.path(), &downloads, Mode::Private)?;
         let download = Download { fetch: &*look.server, folder: &downloads, stop: &stop };
         download.clear(&release.payloads, &payloads)?;
         download.check_space(&payloads)?;
@@ -295,7 +296,7 @@ impl Agent {
         {
             return Err(stopped(version));
         }
-        durable::create_folder(downloads, Mode::Private)?;
+        durable::create_below(self.folder.path(), downloads, Mode::Private)?;
         if let Some(raw) = checked.manifests.get(version) {
             durable::write(&downloads.join("release.json"), raw, Mode::Private)?;
         }

@@ -13,7 +13,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
 use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
-use crate::store::durable::{self, Mode, present};
+use crate::store::durable::{self, present};
 use crate::store::plain;
 
 /// Large enough for efficient reads, and small enough that a pause takes effect at once.
@@ -63,7 +63,6 @@ impl Download<'_> {
     /// When the payload cannot be fetched or does not have the digest that release keys signed, or the
     /// download is stopped.
     pub fn payload(&self, version: &Version, payload: &Payload) -> Result<PathBuf, Refusal> {
-        durable::create_folder(self.folder, Mode::Private)?;
         let path = self.folder.join(&payload.file);
         if check(&path, payload).is_ok() {
             return Ok(path);
@@ -86,7 +85,6 @@ impl Download<'_> {
     /// # Errors
     /// When it does not, or the folder cannot be created.
     pub fn check_space(&self, payloads: &[&Payload]) -> Result<(), Refusal> {
-        durable::create_folder(self.folder, Mode::Private)?;
         let length = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len());
         let missing = |payload: &&Payload| {
             let part = length(self.part(payload)).max(length(self.folder.join(&payload.file)));

@@ -250,7 +250,7 @@ impl Folder {
     /// When it cannot be read.
     pub fn root(&self) -> Result<Bytes, Refusal> {
         let path = self.path.join("root.json");
-        plain::whole(&path).map(Bytes::from).map_err(Refusal::state(path))
+        plain::whole_of_state(&path).map(Bytes::from).map_err(Refusal::state(path))
     }
 
     /// Reads settings, orders and record.
@@ -332,7 +332,7 @@ impl Folder {
 
 /// Reads a JSON file of the state. `None` if there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
-    match plain::whole(path) {
+    match plain::whole_of_state(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| unreadable(path, &e)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Refusal::state(path)(e)),

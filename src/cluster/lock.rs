@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::refusal::Refusal;
-use crate::store::durable::{self, Mode, present};
+use crate::store::durable::{self, present};
 
 /// How often to try to take a lock that somebody is asking about.
 const ASKERS: u32 = 20;
@@ -82,9 +82,6 @@ pub fn is_held(path: &Path) -> Result<bool, Refusal> {
 /// # Errors
 /// When the file cannot be created.
 pub fn take(path: &Path) -> Result<Option<Lock>, Refusal> {
-    if let Some(folder) = path.parent() {
-        durable::create_folder(folder, Mode::Private)?;
-    }
     let file = durable::open_or_create(path).map_err(Refusal::state(path))?;
     for _ in 0..ASKERS {
         match file.try_lock() {

@@ -251,7 +251,8 @@ impl Trusted {
         if new.is_empty() && before.is_some_and(is_same) {
             return Ok(false);
         }
-        durable::create_folder(&self.files(), Mode::Private)?;
+        let cluster = self.folder.parent().unwrap_or(&self.folder);
+        durable::create_below(cluster, &self.files(), Mode::Private)?;
         let mut batch = Batch::default();
         for (digest, bytes) in new {
             batch.fill(&path(digest), Mode::Private, |file| file.write_all(bytes))?;

@@ -20,6 +20,7 @@ use super::plain::{Denied, or_denied};
 use place::{Place, give, owner};
 
 pub use batch::Batch;
+pub use place::open_guarded;
 
 /// Separates a file's name from the random suffix of its temporary file.
 const TEMPORARY: &str = ".tmp-";
@@ -235,11 +236,24 @@ fn widened(has: &fs::Metadata, bits: u32) -> fs::Permissions {
 /// # Errors
 /// When one cannot be created, or its name belongs to something that is not a folder.
 pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
-    if path.is_dir() {
+    create_missing(path, mode, &|_| false)
+}
+
+/// Like [`create_folder`], but only below `root`. A folder that somebody removed, or whose disk is not mounted, must
+/// not silently become a new and empty one.
+///
+/// # Errors
+/// When `root` does not exist, or a folder cannot be created.
+pub fn create_below(root: &Path, path: &Path, mode: Mode) -> Result<(), WriteError> {
+    create_missing(path, mode, &|path| path == root)
+}
+
+fn create_missing(path: &Path, mode: Mode, must_exist: &dyn Fn(&Path) -> bool) -> Result<(), WriteError> {
+    if must_exist(path) || path.is_dir() {
         return Ok(());
     }
     let above = folder(path);
-    create_folder(above, mode)?;
+    create_missing(above, mode, must_exist)?;
     // Parents are there by now, so a path that ends in `..` is, too.
     let Some(name) = path.file_name() else { return Ok(()) };
     let (bits, at_least) = if mode == Mode::Private { (0o700, 0) } else { (0o777, 0o555) };
@@ -263,6 +277,15 @@ pub fn open_or_create(path: &Path) -> io::Result<File> {
     Place::open(folder(path))?.open_or_create(name)
 }
 
+/// Removes a file.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    Place::open(folder(path))?.remove(name)
+}
+
 /// Creates a folder for private files, with a `.gitignore` that keeps them out of repositories.
 ///
 /// # Errors
@@ -281,7 +304,7 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if is_temporary(&entry.file_name().to_string_lossy()) && fs::remove_file(entry.path()).is_ok() {
+        if is_temporary(&entry.file_name().to_string_lossy()) && remove_file(&entry.path()).is_ok() {
             swept += 1;
         }
     }
@@ -436,6 +459,18 @@ mod tests {
         assert!(path.is_dir());
         fs::write(path.join("file"), "").unwrap();
         assert!(create_folder(&path.join("file/x"), Mode::Private).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_is_not_made_again_for_what_is_below_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("state");
+        let error = create_below(&root, &root.join("a/b"), Mode::Private).unwrap_err();
+        assert!(error.to_string().ends_with("its folder does not exist"), "{error}");
+        assert!(!root.exists());
+        create_folder(&root, Mode::Private).unwrap();
+        create_below(&root, &root.join("a/b"), Mode::Private).unwrap();
+        assert!(root.join("a/b").is_dir());
     }
 
     #[test]

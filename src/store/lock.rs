@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::durable::{self, Mode};
+use super::durable;
 use super::plain::explained;
 use super::port::{CommitError, Exclusive, StateError};
 
@@ -30,7 +30,7 @@ struct LockError {
 
 /// Locks a state folder, and creates the folder first if it does not exist.
 pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
-    durable::create_folder(folder, Mode::Private)?;
+    durable::create_state_folder(folder)?;
     let path = folder.join("lock");
     let failed = |source| StateError::Failed(Box::new(LockError { path: path.clone(), source }));
     let mut file = durable::open_or_create(&path).map_err(|error| failed(explained(&path, error)))?;

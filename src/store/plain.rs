@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use super::durable::present;
+use super::durable::open_guarded;
 
 /// The most bytes of a file that is read whole. The largest of them is a ceremony with the roles of many
 /// lines, of 8 MiB each.
@@ -21,6 +21,15 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 /// When it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     regular(at_once(path)?)
+}
+
+/// Opens a regular file of a state folder for reading. Root follows a link there only to files of whoever owns the
+/// link.
+///
+/// # Errors
+/// As for [`open`], or when a link leads elsewhere.
+pub fn open_of_state(path: &Path) -> io::Result<File> {
+    regular(open_guarded(path).map_err(|error| explained(path, error))?)
 }
 
 fn regular(file: File) -> io::Result<File> {
@@ -164,6 +173,14 @@ pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
     bounded(open(path)?)
 }
 
+/// Reads a whole regular file of a state folder, as [`open_of_state`].
+///
+/// # Errors
+/// As for [`open_of_state`], or when it is larger than anything that is read whole.
+pub fn whole_of_state(path: &Path) -> io::Result<Vec<u8>> {
+    bounded(open_of_state(path)?)
+}
+
 /// Reads a whole file that a person has named and that must not be kept on a disk, such as a key: a regular
 /// file, or a pipe that has a writer, such as `<(COMMAND)` of a shell.
 ///
@@ -205,7 +222,12 @@ pub fn check_below(folder: &Path, path: &Path) -> io::Result<()> {
     let mut at = folder.to_owned();
     for part in path.components() {
         at.push(part);
-        let Some(found) = present(fs::symlink_metadata(&at))? else { return Ok(()) };
+        let found = match fs::symlink_metadata(&at) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            found => found?,
+        };
         if found.is_symlink() {
             let at = at.display();
             return Err(io::Error::other(format!("`{at}` is a symbolic link, which is not followed")));

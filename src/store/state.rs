@@ -44,7 +44,8 @@ impl From<WriteError> for StateError {
 }
 
 impl StateFolder {
-    /// Uses a folder, which need not exist yet.
+    /// Uses a folder. It need not exist yet, but only the [lease](StateStore::lease) creates it: a state that vanishes
+    /// under a server must not be replaced by an empty one.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
@@ -133,7 +134,6 @@ impl StateFolder {
     }
 
     fn keep_version(&self, version: u64) -> Result<(), StateError> {
-        durable::create_folder(&self.folder, Mode::Private)?;
         Ok(durable::write(&self.version_path(), format!("{version}\n").as_bytes(), Mode::Private)?)
     }
 }
@@ -143,7 +143,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> StateError {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    String::from_utf8(plain::whole(path)?).map_err(io::Error::other)
+    String::from_utf8(plain::whole_of_state(path)?).map_err(io::Error::other)
 }
 
 impl StateStore for StateFolder {
@@ -163,16 +163,16 @@ impl StateStore for StateFolder {
 
     fn publication(&self) -> Result<Option<Blob>, StateError> {
         let path = self.publication_path();
-        present(plain::open(&path).and_then(|file| Blob::of_file(&path, file, 0))).map_err(unreadable(&path))
+        present(plain::open_of_state(&path).and_then(|file| Blob::of_file(&path, file, 0)))
+            .map_err(unreadable(&path))
     }
 
     fn segment(&self, sha256: &Sha256) -> Result<Blob, StateError> {
         let path = self.segments().path(sha256);
-        plain::open(&path).and_then(|file| Blob::of_file(&path, file, 0)).map_err(unreadable(&path))
+        plain::open_of_state(&path).and_then(|file| Blob::of_file(&path, file, 0)).map_err(unreadable(&path))
     }
 
     fn publish(&self, pack: &mut Pack<'_>) -> Result<(), StateError> {
-        durable::create_state_folder(&self.folder)?;
         let mut segments = self.segments();
         let path = self.publication_path();
         let failed = |source| WriteError { path: path.clone(), step: Step::Write, source };
@@ -185,7 +185,7 @@ impl StateStore for StateFolder {
         }
         // A crash may undo this removal. That does no harm, because the publication itself is durable by
         // now.
-        present(fs::remove_file(self.new_path())).map_err(unreadable(&self.new_path()))?;
+        present(durable::remove_file(&self.new_path())).map_err(unreadable(&self.new_path()))?;
         Ok(())
     }
 
@@ -212,7 +212,6 @@ impl StateStore for StateFolder {
     }
 
     fn remember(&self, memory: &Remembered) -> Result<(), StateError> {
-        durable::create_state_folder(&self.folder)?;
         let path = self.restraints_path();
         if self.remembered().is_err_and(|unread| unread.path == path)
             && let Some(kept) = self.set_aside_paths().find(|kept| fs::symlink_metadata(kept).is_err())
@@ -228,7 +227,6 @@ impl StateStore for StateFolder {
     }
 
     fn report(&self, report: &Report) -> Result<(), StateError> {
-        durable::create_state_folder(&self.folder)?;
         Ok(durable::write(&self.report_path(), &report::write(report), Mode::Private)?)
     }
 
@@ -237,7 +235,6 @@ impl StateStore for StateFolder {
     }
 
     fn know_time(&self, known: &KnownTime) -> Result<(), StateError> {
-        durable::create_state_folder(&self.folder)?;
         Ok(durable::write(&self.clock_path(), &clock::write(known), Mode::Private)?)
     }
 
@@ -248,10 +245,9 @@ impl StateStore for StateFolder {
     fn accept(&self, accepted: Option<&Accepted>) -> Result<(), StateError> {
         let path = self.accepted_path();
         let Some(accepted) = accepted else {
-            present(fs::remove_file(&path)).map_err(unreadable(&path))?;
+            present(durable::remove_file(&path)).map_err(unreadable(&path))?;
             return Ok(());
         };
-        durable::create_state_folder(&self.folder)?;
         Ok(durable::write(&path, &clock::write_accepted(accepted), Mode::Private)?)
     }
 

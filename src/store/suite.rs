@@ -107,6 +107,7 @@ impl Place for Memory {
 fn each(check: impl Fn(&dyn Place)) {
     let folders = Folders(tempfile::tempdir().unwrap());
     fs::create_dir_all(folders.path("channels/1.8")).unwrap();
+    fs::create_dir(folders.path("state")).unwrap();
     fs::write(folders.path("channels/1.8/line.yaml"), "format: 1\nline: \"1.8\"\n").unwrap();
     check(&folders);
     check(&Memory {

@@ -24,6 +24,7 @@ fn look(place: &Place, state: &str, address: &str) -> (Arc<Server>, Checked) {
         Arc::new(Server::new(&address.parse().unwrap(), None, Pace::default(), Arc::clone(&clock)).unwrap());
     let root = std::fs::read(place.path("channels/trust/1.root.json")).unwrap();
     let fetch = Arc::clone(&server) as _;
+    std::fs::create_dir_all(place.path(state).join("downloads")).unwrap();
     let client = Client::new(&place.path(state), root.into(), fetch, clock, Options::default());
     let current = Version::parse("1.8.1").unwrap();
     let checked = client.check(&"1.8-production".parse().unwrap(), &current).unwrap();
@@ -83,6 +84,7 @@ fn a_mirror_that_was_changed_is_refused() {
     let answer = checked.answer();
     let target = answer.advice.target().unwrap();
     let downloads = place.path("downloads");
+    std::fs::create_dir(&downloads).unwrap();
     let download = Download { fetch: &*server, folder: &downloads, stop: &|| false };
     let refusal = download.payload(&target.version, &target.payloads[0]).unwrap_err();
     assert_eq!(refusal.kind(), "WrongDigest", "{refusal}");

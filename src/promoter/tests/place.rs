@@ -184,6 +184,7 @@ impl Place {
 
     pub fn setup(&self, state: &str, online: Online) -> Setup {
         let state = self.path(state);
+        fs::create_dir_all(&state).unwrap();
         Setup {
             catalog: self.directory(),
             payloads: Arc::new(PayloadFolder::new(&self.path("payloads"), &state)),

@@ -44,6 +44,32 @@ fn while_nothing_can_be_signed_nothing_is_promoted_and_afterwards_all_goes_on() 
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
 }
 
+#[test]
+fn a_state_that_was_removed_is_not_begun_anew_and_nothing_is_promoted_without_it() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    fs::rename(place.path("state"), place.path("away")).unwrap();
+    place.settle(&mut promoter);
+    assert!(degraded(&shared).contains(&DegradedKind::SigningFailing), "{}", detail(&shared));
+    place.pass(DAY * 14);
+    place.add("1.8.5", false);
+    place.settle(&mut promoter);
+    for _ in 0..20 {
+        retry(&place, &mut promoter);
+        assert!(degraded(&shared).contains(&DegradedKind::SigningFailing), "{}", detail(&shared));
+    }
+    assert!(!place.path("state").exists());
+    assert_eq!(place.in_production("1.8.4"), None);
+    assert!(!has_entered(&place, "1.8.5"));
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+
+    fs::rename(place.path("away"), place.path("state")).unwrap();
+    retry(&place, &mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
+}
+
 /// A key whose use takes away the state, as a volume that is unmounted right then.
 #[derive(Debug)]
 struct Last {

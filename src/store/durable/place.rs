@@ -30,7 +30,7 @@ pub type Owner = (Uid, Gid);
 impl Place {
     /// Opens a folder. Root follows a link of another user only into folders of that user.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let handle = if process::geteuid().is_root() { walk(folder)? } else { enter(CWD, folder)? };
+        let handle = if process::geteuid().is_root() { walk(folder, &no_file)? } else { enter(CWD, folder)? };
         let about = fs::fstat(&handle)?;
         Ok(Self { handle, about })
     }
@@ -53,6 +53,11 @@ impl Place {
         let file = fs::openat(&self.handle, name, flags, Mode::from_raw_mode(mode))?;
         give(&file, self.owner());
         Ok(File::from(file))
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.handle, name, AtFlags::empty())?)
     }
 
     /// Opens a file for reading and writing, and creates it if it does not exist.
@@ -97,21 +102,38 @@ pub fn give(file: impl AsFd, to: Option<Owner>) {
     }
 }
 
+/// Opens a file for reading, without waiting for the writer of a pipe. Root follows a link of another user only to
+/// files of that user: others would be read, and perhaps served, for a user who may not read them.
+///
+/// # Errors
+/// When it cannot be opened, or root does not follow a link.
+pub fn open_guarded(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    if !process::geteuid().is_root() {
+        return Ok(fs::openat(CWD, path, flags, Mode::empty())?.into());
+    }
+    let last = |at: &OwnedFd, name: &OsStr| fs::openat(at, name, flags | OFlags::NOFOLLOW, Mode::empty());
+    Ok(walk(path, &last)?.into())
+}
+
+/// Opens what is no folder, at the end of a path.
+type Last<'l> = &'l dyn Fn(&OwnedFd, &OsStr) -> rustix::io::Result<OwnedFd>;
+
 fn enter(at: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
     Ok(fs::openat(at, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Opens a folder part by part, and checks the links on the way.
-fn walk(folder: &Path) -> io::Result<OwnedFd> {
+/// Opens a path part by part, and checks the links on the way.
+fn walk(whole: &Path, last: Last<'_>) -> io::Result<OwnedFd> {
     let mut at = enter(CWD, Path::new("."))?;
     let mut path = PathBuf::new();
     let mut parts = Vec::new();
     let mut planted: Vec<(PathBuf, u32)> = Vec::new();
     let mut links = 0;
-    if folder.is_absolute() {
+    if whole.is_absolute() {
         path.push("/");
     }
-    at = start(folder, at, &mut parts)?;
+    at = start(whole, at, &mut parts)?;
     while let Some(part) = parts.pop() {
         let found = fs::openat(&at, &part, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let about = fs::fstat(&found)?;
@@ -135,6 +157,7 @@ fn walk(folder: &Path) -> io::Result<OwnedFd> {
                 }
                 at = start(to, at, &mut parts)?;
             }
+            _ if parts.is_empty() => at = last(&at, &part)?,
             _ => return Err(io::ErrorKind::NotADirectory.into()),
         }
     }
@@ -142,10 +165,15 @@ fn walk(folder: &Path) -> io::Result<OwnedFd> {
     match planted.into_iter().find(|(_, user)| *user != owner) {
         None => Ok(at),
         Some((link, user)) => Err(io::Error::other(format!(
-            "the link `{0}` belongs to user {user}, and root does not follow it into a folder of user {owner}: remove it, or give it to root with `chown -h root '{0}'`",
+            "the link `{0}` belongs to user {user}, and root does not follow it to what belongs to user {owner}: remove it, or give it to root with `chown -h root '{0}'`",
             link.display()
         ))),
     }
+}
+
+/// Where a folder is wanted, nothing else will do.
+fn no_file(_: &OwnedFd, _: &OsStr) -> rustix::io::Result<OwnedFd> {
+    Err(rustix::io::Errno::NOTDIR)
 }
 
 /// Puts the parts of a path on the stack, and returns the folder where they start.

@@ -28,6 +28,8 @@ use crate::store::stamp::Stamp;
 #[derive(Debug)]
 pub struct PayloadFolder {
     folder: PathBuf,
+    /// A copy must not create it.
+    state_folder: PathBuf,
     copies: PathBuf,
     digests_file: PathBuf,
     digests: Mutex<Digests>,
@@ -63,6 +65,7 @@ impl PayloadFolder {
         let digests = Digests { known: known.unwrap_or_default(), changed: false };
         Self {
             folder: folder.to_owned(),
+            state_folder: state.to_owned(),
             copies: copies.join("sha256"),
             digests_file,
             digests: Mutex::new(digests),
@@ -164,7 +167,7 @@ impl PayloadFolder {
         tracing::error!(%sha256, %found, "the copy of a payload is damaged, and is removed");
         // Another process may have replaced the damaged copy with a good one meanwhile.
         if fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == stamp)
-            && let Err(error) = fs::remove_file(path)
+            && let Err(error) = durable::remove_file(path)
         {
             tracing::warn!("cannot remove `{}`: {error}", path.display());
         }
@@ -209,7 +212,7 @@ impl PayloadFolder {
         let copy = self.copy_path(&sha256);
         let mut file = plain::open(path).map(Source::File).map_err(unreadable(path))?;
         if let Some(folder) = copy.parent() {
-            durable::create_folder(folder, Mode::Private)?;
+            durable::create_below(&self.state_folder, folder, Mode::Private)?;
         }
         let mut differs = None;
         let written = batch.fill(&copy, Mode::Frozen, |to| {
@@ -315,7 +318,7 @@ impl PayloadStore for PayloadFolder {
         let known = digests.known.iter().filter_map(|(path, known)| Some((path.to_str()?, known)));
         let json = serde_json::to_vec(&known.collect::<HashMap<_, _>>());
         let json = json.map_err(|error| PayloadError::Failed(error.into()))?;
-        durable::create_folder(&self.copies, Mode::Private)?;
+        durable::create_below(&self.state_folder, &self.copies, Mode::Private)?;
         durable::write(&self.digests_file, &json, Mode::Private)?;
         digests.changed = false;
         Ok(())

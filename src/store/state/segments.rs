@@ -50,7 +50,8 @@ impl Segments for SegmentFolder {
 
     fn put(&mut self, content: &mut Content<'_>) -> io::Result<()> {
         let Self { folder, named, written } = self;
-        durable::create_folder(folder, Mode::Private).map_err(io::Error::other)?;
+        let state = folder.parent().unwrap_or(folder);
+        durable::create_below(state, folder, Mode::Private).map_err(io::Error::other)?;
         // Also if there is a file of this name: it may be damaged.
         let filled = written.fill_named(&folder.join("segment"), Mode::Private, |file| {
             let sha256 = content(file)?;
@@ -76,7 +77,7 @@ impl Named {
     pub(super) fn tidy(&self) -> io::Result<()> {
         let Self { folder, named } = self;
         let path = folder.join(LAST);
-        let last = plain::whole(&path).ok();
+        let last = plain::whole_of_state(&path).ok();
         let last = last.as_deref().map(String::from_utf8_lossy);
         let entries = present(fs::read_dir(folder))?;
         for entry in entries.into_iter().flatten() {
@@ -85,7 +86,7 @@ impl Named {
             let Some(sha256) = name.to_str().and_then(|name| Sha256::parse(name).ok()) else { continue };
             let is_last = last.as_ref().is_none_or(|last| last.lines().any(|line| Path::new(line) == name));
             if !named.contains(&sha256) && !is_last {
-                fs::remove_file(entry.path())?;
+                durable::remove_file(&entry.path())?;
             }
         }
         let names: Vec<String> = named.iter().map(|sha256| format!("{sha256}\n")).collect();

@@ -38,6 +38,7 @@ impl Fixture {
             Entries::default(),
             Evidence::default(),
         );
+        fs::create_dir(folder.path().join("state")).unwrap();
         // Far enough ahead for every stamp to be settled.
         Self { folder, release, later: "2200-01-01T00:00:00Z".parse().unwrap() }
     }
