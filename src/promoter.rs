@@ -216,8 +216,7 @@ impl Promoter {
     pub fn turn(&mut self) -> Duration {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
-        let Reading { now, doubt } =
-            self.timekeeper.judge(&*self.setup.state, &*self.clock, &self.shared, made);
+        let Reading { now, doubt } = self.timekeeper.judge(&*self.setup.state, &*self.clock, made);
         self.shared.time.store(Some(Arc::new(Judged { time: now, at: monotonic })));
 
         if !self.is_stored {

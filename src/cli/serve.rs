@@ -324,8 +324,7 @@ fn check_last(
     let mut asked = true;
     if let Some(witness) = witness.as_ref().filter(|_| !new) {
         match witness.ask(last.as_deref(), false)? {
-            Asked::Made(made) => shared.witnessed.store(Some(Arc::new(made))),
-            Asked::Replaced => {}
+            Asked::Answered => {}
             Asked::Unreached(why) => {
                 tracing::warn!(
                     "cannot reach the witness, so this server's last publication was not compared: {why}"

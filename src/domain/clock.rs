@@ -13,8 +13,10 @@ pub struct KnownTime {
     pub monotonic: Duration,
     /// What time it was then: by the clock if it was trusted, otherwise what it should have said.
     pub time: Time,
-    /// Whether the clock was not trusted.
+    /// Whether the clock was not trusted, because it jumped.
     pub is_doubted: bool,
+    /// Whether the machine has booted since a clock was last trusted: how long it was off is unknown.
+    pub is_before_boot: bool,
 }
 
 /// Somebody's word that the clock is right, although it jumped.

@@ -20,6 +20,8 @@ struct KnownBody {
     #[serde(with = "seconds")]
     time: Time,
     doubted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    before_boot: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,17 +42,19 @@ pub fn write(known: &KnownTime) -> Vec<u8> {
         boot_seconds: known.monotonic.as_secs(),
         time: known.time,
         doubted: known.is_doubted,
+        before_boot: known.is_before_boot,
     })
 }
 
 /// Reads what [`write()`] wrote. `None` if it is something else, or of another version.
 pub fn read(text: &[u8]) -> Option<KnownTime> {
-    let KnownBody { format: FORMAT, boot, boot_seconds, time, doubted } =
+    let KnownBody { format: FORMAT, boot, boot_seconds, time, doubted, before_boot } =
         serde_json::from_slice(text).ok()?
     else {
         return None;
     };
-    Some(KnownTime { boot, monotonic: Duration::from_secs(boot_seconds), time, is_doubted: doubted })
+    let monotonic = Duration::from_secs(boot_seconds);
+    Some(KnownTime { boot, monotonic, time, is_doubted: doubted, is_before_boot: before_boot })
 }
 
 /// Writes somebody's word that the clock is right.
@@ -83,8 +87,8 @@ mod tests {
     fn what_is_known_of_the_clock_is_read_as_it_was_written_and_nothing_else_is() {
         let time = t("2018-01-20");
         let monotonic = Duration::from_secs(7);
-        for is_doubted in [true, false] {
-            let known = KnownTime { boot: "a".to_owned(), monotonic, time, is_doubted };
+        for (is_doubted, is_before_boot) in [(true, false), (false, false), (false, true)] {
+            let known = KnownTime { boot: "a".to_owned(), monotonic, time, is_doubted, is_before_boot };
             assert_eq!(read(&write(&known)), Some(known));
         }
         let accepted = Accepted { at: time, by: "ada".to_owned(), reason: "it was off".to_owned() };

@@ -13,31 +13,42 @@ use crate::domain::degraded::ClockDoubt;
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A machine that booted less than this long ago is still finding out what time it is: the first answer
-/// from a time server may change its clock by any amount. The new time is trusted, just as a server that
-/// started a minute later would trust it.
+/// from a time server may change its clock. A server that never published anything trusts any new time, just as
+/// it would if it had started a minute later. All others know about what time it is, and trust a day.
 const BOOTING: Duration = Duration::from_secs(10 * 60);
 
 /// A clock that was set back and has run steadily for this long is assumed to be right: people and time
 /// servers correct their mistakes sooner.
 const STEADY: Duration = Duration::from_secs(60 * 60);
 
-/// How long a server may be down over a reboot before the time that has passed needs a second witness. The
-/// monotonic clock starts again with each boot, so nothing else shows whether the clock is right.
+/// How far a clock may be from what is known after a boot before that needs a second witness. The monotonic clock
+/// starts again with each boot, so nothing else shows whether the clock is right.
 const GAP: TimeDelta = TimeDelta::days(1);
 
 /// How far from the clock somebody's word or the witness's time may be that settles a jump.
 pub const SETTLED_WITHIN: TimeDelta = TimeDelta::days(1);
+
+/// Whether a document that was made at the time `by` shows that a clock rightly jumped to `now`: by what was
+/// `expected`, it could not have been made yet.
+pub fn is_confirmed_by(now: Time, expected: Time, by: Time) -> bool {
+    TOLERANCE < by - expected && (now - by).abs() <= SETTLED_WITHIN
+}
 
 /// Compares the machine's clock with the monotonic clock.
 #[derive(Debug, Default)]
 pub struct ClockWatch {
     /// Where the last trusted time comes from, if an earlier process trusted it.
     restored: Option<Restored>,
+    /// Whether it was known before what time it is: something was published, or somebody confirmed a time.
+    is_known: bool,
     /// Whether the clock was doubted when it was last judged.
     is_doubted: bool,
     /// The last time that was trusted. `None` until the clock is first trusted: there is no right time yet
     /// to compare a new one with.
     base: Option<Moment>,
+    /// The first time that was trusted, or the last that was set by a time server: what a clock is compared with
+    /// while the machine boots.
+    first: Option<Moment>,
     /// The time of the last publication, and when a clock in doubt was first compared with it.
     made: Option<Moment>,
     /// When a clock that was set began to run steadily.
@@ -74,30 +85,42 @@ pub struct Reading {
 }
 
 impl ClockWatch {
+    /// Trusts the first time that it sees, and none that is far from it.
+    pub fn trusting() -> Self {
+        Self { is_known: true, ..Self::default() }
+    }
+
     /// Continues from what an earlier process knew, so that a restart settles no jump. `boot` is the present boot
     /// of the machine, if that is known.
     pub fn after(known: &KnownTime, boot: Option<&str>, monotonic: Duration) -> Self {
-        let is_same_boot = boot == Some(known.boot.as_str()) && known.monotonic <= monotonic;
-        let since = if is_same_boot { known.monotonic } else { monotonic };
+        let is_counted = boot == Some(known.boot.as_str()) && known.monotonic <= monotonic;
+        let since = if is_counted { known.monotonic } else { monotonic };
+        let is_same_boot = is_counted && !known.is_before_boot;
         Self {
             restored: Some(Restored { is_same_boot, is_doubted: known.is_doubted }),
             base: Some(Moment(known.time, since)),
-            ..Self::default()
+            first: Some(Moment(known.time, since)),
+            ..Self::trusting()
         }
     }
 
     /// What a later process must know, if there is a time to compare with.
     pub fn known(&self, boot: String, monotonic: Duration) -> Option<KnownTime> {
         let time = self.base?.later(monotonic);
-        Some(KnownTime { boot, monotonic, time, is_doubted: self.is_doubted })
+        // That a machine was off for long is no jump, and passes once a time server has set its clock.
+        let is_before_boot = self.restored.is_some_and(|restored| !restored.is_same_boot);
+        let was_doubted = self.restored.is_some_and(|restored| restored.is_doubted);
+        let is_doubted = if is_before_boot { was_doubted } else { self.is_doubted };
+        Some(KnownTime { boot, monotonic, time, is_doubted, is_before_boot })
     }
 
-    /// Settles a jump of the clock to `now` if something that was dated at the time `by` confirms it. Returns
-    /// whether it does.
+    /// Settles a jump of the clock to `now` if somebody confirmed it at the time `by`. Returns whether that is so.
+    ///
+    /// What a witness shows cannot settle it: this server made that, and a server that is behind its witness ends.
     pub fn settle(&mut self, now: Time, by: Time) -> bool {
         let is_confirmed = (now - by).abs() <= SETTLED_WITHIN;
         if is_confirmed {
-            *self = Self::default();
+            *self = Self::trusting();
         }
         is_confirmed
     }
@@ -106,9 +129,8 @@ impl ClockWatch {
     /// time server keeps the clock right.
     ///
     /// The first time ever, a clock is trusted unless it is behind the last publication. A clock that is set
-    /// forward later stays in doubt until it is set back or the jump is [settled](Self::settle). Only a person or
-    /// another machine can tell whether it was set by mistake, which would promote releases that have not
-    /// soaked. A clock that is set back is trusted after a while, since it can only delay promotions.
+    /// forward later stays in doubt until it is set back or the jump is [settled](Self::settle). Only a person can
+    /// tell whether it was set by mistake, which would promote releases that have not soaked. A clock that is set back is trusted after a while, since it can only delay promotions.
     pub fn judge(
         &mut self,
         now: Time,
@@ -123,21 +145,24 @@ impl ClockWatch {
 
     fn read(&mut self, now: Time, monotonic: Duration, made: Option<Time>, is_synchronised: bool) -> Reading {
         let expected = self.base.map(|base| base.later(monotonic));
-        // How far the clock may be ahead, and whether any time is trusted because the machine still boots.
-        let (ahead, boots) = match self.restored {
-            None | Some(Restored { is_same_boot: true, is_doubted: false }) => {
-                (TOLERANCE, monotonic < BOOTING)
-            }
+        let boots = monotonic < BOOTING;
+        // How far the clock may be ahead, and how far behind.
+        let (ahead, behind) = match self.restored {
             Some(Restored { is_same_boot: false, is_doubted: false }) if is_synchronised => {
-                (TimeDelta::MAX, false)
+                (TimeDelta::MAX, TOLERANCE)
             }
-            Some(Restored { is_same_boot: false, is_doubted: false }) => (GAP, false),
-            Some(Restored { is_doubted: true, .. }) => (TOLERANCE, false),
+            Some(Restored { is_same_boot: false, .. }) => (GAP, TOLERANCE),
+            Some(Restored { is_doubted: true, .. }) => (TOLERANCE, TOLERANCE),
+            _ if boots && self.is_known && !is_synchronised => (GAP, GAP),
+            _ if boots => (TimeDelta::MAX, TimeDelta::MAX),
+            _ => (TOLERANCE, TOLERANCE),
         };
         let is_behind = made.is_some_and(|made| now < made);
+        // While the machine boots, the steps are large, and must not add up.
+        let first = self.first.filter(|_| boots).map(|first| first.later(monotonic)).or(expected);
         let turned = expected.filter(|expected| {
-            !boots
-                && (ahead < now - *expected || TOLERANCE < *expected - now)
+            // Where nothing was ever published, a clock that is set back takes nothing back.
+            first.is_some_and(|first| ahead < now - first || made.is_some() && behind < first - now)
                 && !(self.is_steady(now, monotonic) && now < *expected)
                 && !(self.restored.is_some() && is_behind)
         });
@@ -148,6 +173,7 @@ impl ClockWatch {
         } else {
             // The base follows the clock in small steps, so a slewed clock stays trusted.
             self.base = Some(Moment(now, monotonic));
+            self.first = self.first.filter(|_| !is_synchronised).or(self.base);
             (self.made, self.steady, self.restored) = (None, None, None);
             return Reading { now, doubt: None };
         };
@@ -205,12 +231,19 @@ mod tests {
     fn a_clock_that_was_turned_by_more_than_five_minutes_is_not_followed() {
         for turned in ["2018-01-01T00:15:01Z", "2018-01-01T00:04:59Z", "2019-01-01", "2001-01-01"] {
             let mut watch = watch("2018-01-01");
-            let reading = watch.judge(t(turned), seconds(600), None, false);
+            let reading = watch.judge(t(turned), seconds(600), Some(t("2001-01-01")), false);
             assert_eq!(reading.now, t("2018-01-01T00:10:00Z"), "{turned}");
             assert!(reading.doubt.is_some(), "{turned}");
         }
         let mut watch = watch("2018-01-01");
         assert_eq!(watch.judge(t("2018-01-01T00:15:00Z"), seconds(600), None, false).doubt, None);
+    }
+
+    #[test]
+    fn before_anything_was_published_a_clock_may_be_set_back() {
+        let mut watch = watch("2028-01-01");
+        assert_eq!(watch.judge(t("2018-01-01"), seconds(60), None, false).doubt, None);
+        assert!(watch.judge(t("2028-01-01"), seconds(120), None, false).doubt.is_some());
     }
 
     #[test]
@@ -253,13 +286,59 @@ mod tests {
     }
 
     #[test]
-    fn while_the_machine_boots_its_clock_may_be_set_by_any_amount() {
-        for (monotonic, doubted) in [(599, false), (600, true)] {
-            let mut watch = ClockWatch::default();
-            watch.judge(t("2018-01-01"), Duration::from_secs(20), None, false);
-            let reading = watch.judge(t("2018-03-01"), Duration::from_secs(monotonic), None, false);
-            assert_eq!(reading.doubt.is_some(), doubted, "{monotonic}");
+    fn while_the_machine_boots_its_clock_may_be_set_by_a_day_and_by_any_amount_if_no_time_was_known() {
+        for (watch, monotonic, clock, doubted) in [
+            (ClockWatch::default as fn() -> ClockWatch, 599, "2018-03-01", false),
+            (ClockWatch::default, 600, "2018-03-01", true),
+            (ClockWatch::trusting, 599, "2018-03-01", true),
+            (ClockWatch::trusting, 599, "2018-01-02T00:09:39Z", false),
+            (ClockWatch::trusting, 599, "2018-01-02T00:09:40Z", true),
+            (ClockWatch::trusting, 599, "2017-12-31T00:09:39Z", false),
+            (ClockWatch::trusting, 599, "2017-12-31T00:09:38Z", true),
+            (ClockWatch::trusting, 600, "2018-01-01T00:30:00Z", true),
+        ] {
+            let mut watch = watch();
+            let made = Some(t("2017-01-01"));
+            watch.judge(t("2018-01-01"), Duration::from_secs(20), made, false);
+            let reading = watch.judge(t(clock), Duration::from_secs(monotonic), made, false);
+            assert_eq!(reading.doubt.is_some(), doubted, "{monotonic} {clock}");
         }
+    }
+
+    #[test]
+    fn the_first_trusted_time_after_a_boot_lifts_no_guard() {
+        for mut watch in
+            [ClockWatch::trusting(), ClockWatch::after(&known(false), Some("b"), Duration::from_secs(20))]
+        {
+            let mut judge = |clock: &str, passed: u64| {
+                let made = Some(t("2017-12-31"));
+                watch.judge(t(clock), Duration::from_secs(20 + passed), made, false).doubt.is_none()
+            };
+            assert!(judge("2018-01-01", 0));
+            // Steps do not add up.
+            assert!(judge("2018-01-01T18:00:00Z", 1));
+            assert!(!judge("2018-01-02T12:00:00Z", 2));
+            assert!(!judge("2018-01-17", 3));
+            // Nor does the end of the boot settle anything.
+            assert!(!judge("2018-01-17T00:20:00Z", 1200));
+            assert!(judge("2018-01-01T18:20:00Z", 1201));
+        }
+    }
+
+    #[test]
+    fn that_a_machine_was_off_is_in_doubt_until_a_time_server_has_set_its_clock_also_after_a_restart() {
+        let made = Some(t("2018-01-01"));
+        let booted = |n: u64| Duration::from_secs(5 + n);
+        let mut first = ClockWatch::after(&known(false), Some("b"), booted(0));
+        assert!(first.judge(t("2018-01-04"), booted(0), made, false).doubt.is_some());
+        let kept = first.known("b".to_owned(), booted(10)).unwrap();
+        let mut next = ClockWatch::after(&kept, Some("b"), booted(20));
+        assert!(next.judge(t("2018-01-04T00:00:20Z"), booted(20), made, false).doubt.is_some());
+        assert_eq!(next.judge(t("2018-01-04T00:00:30Z"), booted(30), made, true).doubt, None);
+        let kept = next.known("b".to_owned(), booted(40)).unwrap();
+        assert_eq!((kept.is_doubted, kept.is_before_boot), (false, false));
+        // From then on, the clock counts.
+        assert!(next.judge(t("2018-01-20"), booted(700), made, true).doubt.is_some());
     }
 
     #[test]
@@ -296,7 +375,8 @@ mod tests {
     /// What a server that trusted its clock, or doubted it, leaves for the next one.
     fn known(is_doubted: bool) -> KnownTime {
         let monotonic = seconds(0);
-        KnownTime { boot: "a".to_owned(), monotonic, time: t("2018-01-01"), is_doubted }
+        let boot = "a".to_owned();
+        KnownTime { boot, monotonic, time: t("2018-01-01"), is_doubted, is_before_boot: false }
     }
 
     #[test]
@@ -309,13 +389,18 @@ mod tests {
         let reading = next.judge(t("2018-01-17T00:01:00Z"), seconds(120), None, false);
         assert_eq!(reading.now, t("2018-01-01T00:02:00Z"));
         assert!(matches!(reading.doubt, Some(ClockDoubt::Turned { .. })), "{reading:?}");
-        // Nor does a reboot, and the kernel's word that comes with it.
+        // Nor does a reboot, and the kernel's word that comes with it. But a clock that was corrected meanwhile
+        // is ahead by no more than the time that the machine was off.
         for (clock, doubted) in
-            [("2018-01-17", true), ("2018-01-01T00:20:00Z", true), ("2018-01-01T00:05:00Z", false)]
+            [("2018-01-17", true), ("2018-01-02T00:02:00Z", true), ("2018-01-01T23:00:00Z", false)]
         {
             let booted = Duration::from_secs(5);
             let mut next = ClockWatch::after(&kept, Some("b"), booted);
             assert_eq!(next.judge(t(clock), booted, None, true).doubt.is_some(), doubted, "{clock}");
+            let kept = next.known("b".to_owned(), Duration::from_secs(6)).unwrap();
+            let mut next = ClockWatch::after(&kept, Some("b"), Duration::from_secs(7));
+            let again = next.judge(t(clock), Duration::from_secs(7), None, true).doubt;
+            assert_eq!(again.is_some(), doubted, "{clock}");
         }
         assert_eq!(next.judge(t("2018-01-01T00:03:00Z"), seconds(180), None, false).doubt, None);
     }
@@ -346,6 +431,22 @@ mod tests {
             assert!(watch.judge(now, seconds(60), None, false).doubt.is_some());
             assert_eq!(watch.settle(now, t(by)), settled, "{by}");
             assert_eq!(watch.judge(now, seconds(60), None, false).doubt.is_none(), settled, "{by}");
+        }
+    }
+
+    #[test]
+    fn a_document_confirms_a_jump_that_it_could_not_have_been_made_without() {
+        let (expected, now) = (t("2018-01-01"), t("2018-01-17"));
+        for (expected, by, confirmed) in [
+            (expected, "2018-01-17", true),
+            (expected, "2018-01-16", true),
+            (expected, "2018-01-15T23:59:59Z", false),
+            (expected, "2018-01-18", true),
+            // A jump by less than a day: what was made before it proves nothing.
+            (t("2018-01-16T06:00:00Z"), "2018-01-16T06:05:00Z", false),
+            (t("2018-01-16T06:00:00Z"), "2018-01-16T06:05:01Z", true),
+        ] {
+            assert_eq!(is_confirmed_by(now, expected, t(by)), confirmed, "{expected} {by}");
         }
     }
 

@@ -35,8 +35,6 @@ pub struct Shared {
     pub unasked: ArcSwapOption<String>,
     /// The time that the promoter decides and signs by. A mirror has none.
     pub time: ArcSwapOption<Judged>,
-    /// When what the witness shows was made. It is asked while the clock is in doubt.
-    pub witnessed: ArcSwapOption<Time>,
     /// How many turns the loop has ended.
     pub turns: AtomicU64,
     /// Set once the process must stop. No publication is begun after that.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::clock_watch::{self, ClockWatch, Reading};
-use super::status::Shared;
 use crate::clock::Clock;
 use crate::domain::Time;
 use crate::domain::chain;
@@ -39,17 +38,11 @@ impl Timekeeper {
     }
 
     /// Judges the clock, and takes the word of whoever confirms it.
-    pub fn judge(
-        &mut self,
-        state: &dyn StateStore,
-        clock: &dyn Clock,
-        shared: &Shared,
-        made: Option<Time>,
-    ) -> Reading {
+    pub fn judge(&mut self, state: &dyn StateStore, clock: &dyn Clock, made: Option<Time>) -> Reading {
         let (monotonic, now, is_synchronised) = (clock.monotonic(), clock.now(), is_synchronised(clock));
         let mut reading = self.watch.judge(now, monotonic, made, is_synchronised);
         if let Some(doubt @ ClockDoubt::Turned { .. }) = &reading.doubt
-            && self.is_confirmed(state, shared, doubt, now)
+            && self.is_confirmed(state, doubt, now)
         {
             reading = self.watch.judge(now, monotonic, made, is_synchronised);
         }
@@ -58,7 +51,7 @@ impl Timekeeper {
             .stored
             .is_none_or(|(at, doubted)| EVERY <= monotonic.saturating_sub(at) || doubted != is_doubted)
         {
-            self.store(state, clock, monotonic);
+            self.store(state, clock, monotonic, is_doubted);
             self.stored = Some((monotonic, is_doubted));
         }
         let jump = reading.doubt.map(|doubt| match doubt {
@@ -77,42 +70,25 @@ impl Timekeeper {
         self.jump
     }
 
-    /// Whether a person or the witness confirms the time to which the clock has jumped.
-    fn is_confirmed(
-        &mut self,
-        state: &dyn StateStore,
-        shared: &Shared,
-        doubt: &ClockDoubt,
-        now: Time,
-    ) -> bool {
-        if let Some(accepted) = state.accepted()
-            && self.watch.settle(now, accepted.at)
-        {
-            tracing::warn!(
-                by = accepted.by,
-                reason = accepted.reason,
-                "accepted: {}",
-                words::clock_reading(doubt)
-            );
-            forget(state);
-            return true;
-        }
-        let witnessed = shared.witnessed.load();
-        let is_settled = witnessed.as_deref().is_some_and(|at| self.watch.settle(now, *at));
-        if is_settled {
-            tracing::warn!("the witness confirms the time: {}", words::clock_reading(doubt));
-        }
-        is_settled
+    /// Whether a person confirms the time to which the clock has jumped.
+    fn is_confirmed(&mut self, state: &dyn StateStore, doubt: &ClockDoubt, now: Time) -> bool {
+        let Some(accepted) = state.accepted().filter(|accepted| self.watch.settle(now, accepted.at)) else {
+            return false;
+        };
+        let (by, reason) = (accepted.by, accepted.reason);
+        tracing::warn!(by, reason, "accepted: {}", words::clock_reading(doubt));
+        forget(state);
+        true
     }
 
-    fn store(&self, state: &dyn StateStore, clock: &dyn Clock, monotonic: Duration) {
+    fn store(&self, state: &dyn StateStore, clock: &dyn Clock, monotonic: Duration, is_doubted: bool) {
         let known = self.watch.known(clock.boot().unwrap_or_default(), monotonic);
         let Some(known) = known else { return };
         if let Err(error) = state.know_time(&known) {
             tracing::debug!("the time is not stored: {}", chain(&error));
         }
         // Somebody's word is about one jump, and none that may come later.
-        if !known.is_doubted && state.accepted().is_some() {
+        if !is_doubted && state.accepted().is_some() {
             forget(state);
         }
     }
@@ -136,12 +112,14 @@ fn watch(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> ClockWatch {
         monotonic,
         time: made,
         is_doubted: false,
+        is_before_boot: false,
     });
     // An unknown boot has no name.
     let boot = clock.boot().filter(|boot| !boot.is_empty());
+    let has_booted = known.is_before_boot || boot.as_deref() != Some(known.boot.as_str());
     // After a reboot, nobody but the kernel can tell a clock that is ahead from a machine that was off.
-    if boot.as_deref() != Some(known.boot.as_str()) && clock.is_synchronised().is_none() {
-        return ClockWatch::default();
+    if has_booted && !known.is_doubted && clock.is_synchronised().is_none() {
+        return ClockWatch::trusting();
     }
     ClockWatch::after(&known, boot.as_deref(), monotonic)
 }
@@ -165,4 +143,12 @@ pub fn jump(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> Option<Clo
         // What is published says so, too.
         ClockDoubt::Behind { .. } => false,
     })
+}
+
+/// Whether what a witness shows, which was made at the time `by`, confirms the time to which a clock has jumped.
+pub fn is_confirmed_by(doubt: &ClockDoubt, by: Time) -> bool {
+    match doubt {
+        ClockDoubt::Turned { now, expected } => clock_watch::is_confirmed_by(*now, *expected, by),
+        ClockDoubt::Behind { .. } => false,
+    }
 }

@@ -69,7 +69,7 @@ impl Witness {
             match self.made(witness, workspace, now) {
                 Ok(made) => {
                     check(now, Dated::Witness(made)).map_err(refused)?;
-                    doubt = None;
+                    doubt = doubt.filter(|doubt| !timekeeper::is_confirmed_by(doubt, made));
                 }
                 Err(error) if is_out_of_reach(&error) => notes.push(format!(
                     "warning: cannot read the witness, so the clock was not compared with it: {}",

@@ -11,10 +11,10 @@ use super::super::recover;
 use super::super::verify::source::{Origin, is_out_of_reach, own_root};
 use super::{Args, Globals, public_keys};
 use crate::clock::SharedClock;
-use crate::domain::{Time, chain};
+use crate::domain::chain;
 use crate::promoter::Promoter;
 use crate::promoter::signals::{Signal, Signals};
-use crate::promoter::status::{DegradedKind, Handle};
+use crate::promoter::status::Handle;
 use crate::publish::Publication;
 use crate::publish::continuity::{check_seen, replaces_online_keys};
 use crate::signing::trust::Trust;
@@ -26,15 +26,10 @@ const TICK: Duration = Duration::from_secs(1);
 /// After how many ticks a witness that could not be reached is asked again.
 const AGAIN: usize = 10;
 
-/// How often the witness is asked for the time while the clock is in doubt, in ticks.
-const DOUBTED: usize = 60;
-
 /// What came of asking the witness.
 pub enum Asked {
-    /// This server is not behind what the witness shows, which was made then.
-    Made(Time),
-    /// What it shows is signed with a key that was replaced, so there is nothing to compare.
-    Replaced,
+    /// This server is not behind what the witness shows.
+    Answered,
     /// It could not be asked, for this reason.
     Unreached(String),
 }
@@ -93,18 +88,17 @@ impl Witness {
         if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) {
             // Clients forget which versions a replaced key signed, so there is nothing to compare.
             tracing::warn!("what is published at `{from}` is signed by an online key that was replaced");
-            return Ok(Asked::Replaced);
+            return Ok(Asked::Answered);
         }
         check_seen(last, &seen)
             .with_context(|| format!("this server is behind what is published at `{from}`"))
             .hint(format!("restore its state first: `tidegate recover --from {from}`"))?;
-        Ok(Asked::Made(seen.made))
+        Ok(Asked::Answered)
     }
 }
 
 /// Runs the promoter until it is told to stop. If a witness could not be asked at the start, it is
-/// asked again until it answers; if this server turns out to be behind it, the promoter stops. While the clock is
-/// in doubt, the witness is asked for the time.
+/// asked again until it answers; if this server turns out to be behind it, the promoter stops.
 pub fn run(
     promoter: Promoter,
     witness: Option<(Witness, bool)>,
@@ -124,23 +118,14 @@ pub fn run(
             if told.wait(TICK) == Some(Signal::Stop) || running.is_finished() {
                 break;
             }
-            let is_doubted = || {
-                let status = shared.status.load();
-                status.degraded.iter().any(|one| one.kind() == DegradedKind::ClockUntrusted)
-            };
-            let is_due = if asked { tick % DOUBTED == 0 && is_doubted() } else { tick % AGAIN == 0 };
-            if !is_due {
+            if asked || tick % AGAIN != 0 {
                 continue;
             }
             match witness.ask(shared.publication.load().as_deref(), true) {
-                Ok(Asked::Unreached(why)) if !asked => shared.unasked.store(Some(Arc::new(why))),
-                Ok(Asked::Unreached(_)) => {}
-                Ok(answer) => {
+                Ok(Asked::Unreached(why)) => shared.unasked.store(Some(Arc::new(why))),
+                Ok(Asked::Answered) => {
                     asked = true;
                     shared.unasked.store(None);
-                    if let Asked::Made(made) = answer {
-                        shared.witnessed.store(Some(Arc::new(made)));
-                    }
                 }
                 Err(error) => {
                     result = Err(error);

@@ -77,18 +77,6 @@ fn somebodys_word_settles_the_jump_that_it_is_about_and_no_other() {
 }
 
 #[test]
-fn the_witness_settles_a_jump_if_what_it_shows_was_made_within_a_day() {
-    let (place, mut promoter, shared) = jumped();
-    shared.witnessed.store(Some(Arc::new(place.clock.at() - DAY * 2)));
-    place.settle(&mut promoter);
-    assert_eq!(place.in_production("1.8.4"), None);
-    shared.witnessed.store(Some(Arc::new(place.clock.at() - TimeDelta::hours(20))));
-    place.settle(&mut promoter);
-    assert_eq!(degraded(&shared), []);
-    assert!(place.in_production("1.8.4").is_some());
-}
-
-#[test]
 fn what_the_clock_shows_is_told_anew_when_it_jumps_again() {
     let (place, mut promoter, shared) = jumped();
     assert!(detail(&shared).contains("it says 2018-01-21") && detail(&shared).contains("refuse it"));
