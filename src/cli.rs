@@ -255,7 +255,7 @@ fn command() -> clap::Command {
 fn without_password(mut error: clap::Error) -> clap::Error {
     use clap::error::{ContextKind, ContextValue};
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-        && value.contains("://")
+        && value.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
     {
         let value = ContextValue::String(crate::remote::without_user(value));
         error.insert(ContextKind::InvalidValue, value);

@@ -29,7 +29,7 @@ use crate::domain::version::Version;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Trust;
-use crate::store::durable;
+use crate::store::durable::{self, Batch, Mode};
 use crate::store::plain;
 
 /// The name of the demo's own line, which no real vendor uses.
@@ -64,12 +64,14 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
         drop(workspace.state_store().lease()?);
         fs::remove_dir_all(&folder).with_context(|| format!("cannot replace `{}`", folder.display()))?;
     }
-    copy(&globals.catalog, &demo.catalog, &|name| name != "trust")?;
+    let mut files = Batch::default();
+    copy(&globals.catalog, &demo.catalog, &|name| name != "trust", &mut files)?;
     if globals.payloads.is_dir() {
-        copy(&globals.payloads, &demo.payloads, &|name| name != "release.json")?;
+        copy(&globals.payloads, &demo.payloads, &|name| name != "release.json", &mut files)?;
     } else {
-        fs::create_dir_all(&demo.payloads)?;
+        durable::create_folder(&demo.payloads, Mode::Keep)?;
     }
+    files.finish(&folder)?;
     add_line(&workspace).context("cannot add the demo's own line")?;
     sign(&workspace, &folder.join("offline-keys")).context("cannot create the demo's keys")?;
     Ok(demo)
@@ -117,8 +119,8 @@ fn question(catalog: &Catalog) -> anyhow::Result<Option<(&ChannelName, &Version)
     Ok(lines.find_map(|line| Some((&line.stages.last()?.channel, line.releases.keys().next()?))))
 }
 
-fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot create `{}`", to.display()))?;
+fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool, files: &mut Batch) -> anyhow::Result<()> {
+    durable::create_folder(to, Mode::Keep)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read `{}`", from.display()))? {
         let entry = entry?;
         let name = entry.file_name();
@@ -127,13 +129,12 @@ fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result
             continue;
         }
         if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to.join(&name), wanted)?;
+            copy(&entry.path(), &to.join(&name), wanted, files)?;
         } else {
-            let copied = plain::open(&entry.path()).and_then(|mut file| {
-                let mut to = fs::File::create(to.join(&name))?;
-                io::copy(&mut file, &mut to)
-            });
-            copied.with_context(|| format!("cannot copy `{}`", entry.path().display()))?;
+            let failed = || format!("cannot copy `{}`", entry.path().display());
+            let mut file = plain::open(&entry.path()).with_context(failed)?;
+            let copied = files.fill(&to.join(&name), Mode::Keep, |to| io::copy(&mut file, to).map(drop));
+            copied.with_context(failed)?;
         }
     }
     Ok(())
@@ -158,8 +159,9 @@ fn add_line(demo: &Workspace) -> anyhow::Result<()> {
         before.map(|line| format!("follows: {{ line: \"{line}\", grace: 0d }}\n")).unwrap_or_default();
     let text =
         format!("# Made up, for the demo.\nformat: 1\nline: \"{LINE}\"\ntitle: Demo {LINE}\n{follows}");
-    fs::create_dir_all(demo.catalog.join(LINE))?;
-    fs::write(demo.catalog.join(LINE).join("line.yaml"), text)?;
+    let folder = demo.catalog.join(LINE);
+    durable::create_folder(&folder, Mode::Keep)?;
+    durable::write(&folder.join("line.yaml"), text.as_bytes(), Mode::Keep)?;
 
     let days = |n| now - TimeDelta::days(n);
     let event = |ago, reason: &str| Event::new(days(ago), "ada".to_owned(), reason.to_owned());
@@ -196,8 +198,8 @@ fn release(demo: &Workspace, version: &str, entered: &[Time]) -> anyhow::Result<
     });
     let bytes = serde_json::to_vec_pretty(&document)?;
     let folder = demo.payloads.join(version.to_string());
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("payload.json"), &bytes)?;
+    durable::create_folder(&folder, Mode::Keep)?;
+    durable::write(&folder.join("payload.json"), &bytes, Mode::Keep)?;
     let entries = entered.iter().enumerate().map(|(stage, since)| {
         let reason = (stage > 0).then(|| "soaked 14d".to_owned());
         Some(Entry::new(*since, SCHEDULE.to_owned(), reason))

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::command;
 use super::terminal::Terminal;
+use crate::store::durable::{self, Batch, Mode};
 pub use crate::store::plain::quoted;
 
 /// Print completions for a shell
@@ -47,8 +48,18 @@ pub fn man(args: &ManArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     };
     let failed = || format!("cannot write the pages into `{}`", folder.display());
-    std::fs::create_dir_all(folder).with_context(failed)?;
-    clap_mangen::generate_to(command(), folder).with_context(failed)?;
+    durable::create_folder(folder, Mode::Keep).with_context(failed)?;
+    let mut commands = command().disable_help_subcommand(true);
+    commands.build();
+    let mut commands = vec![commands];
+    let mut pages = Batch::default();
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().filter(|one| !one.is_hide_set()).cloned());
+        let page = clap_mangen::Man::new(command);
+        let path = folder.join(page.get_filename());
+        pages.fill(&path, Mode::Keep, |file| page.render(file)).with_context(failed)?;
+    }
+    pages.finish(folder).with_context(failed)?;
     terminal.show(&Pages { folder }, String::new)?;
     terminal.note(format_args!("the pages are in `{}`", folder.display()));
     Ok(ExitCode::SUCCESS)

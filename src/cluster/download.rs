@@ -83,7 +83,7 @@ impl Download<'_> {
     /// Checks that the disk has space for what is missing of these payloads.
     ///
     /// # Errors
-    /// When it does not, or the folder cannot be created.
+    /// When it does not, or the folder does not exist.
     pub fn check_space(&self, payloads: &[&Payload]) -> Result<(), Refusal> {
         let length = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len());
         let missing = |payload: &&Payload| {

@@ -425,6 +425,15 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_was_removed_is_not_begun_anew() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "c");
+        assert!(folder.check_lock().is_err() && folder.run_lock().is_err());
+        assert!(folder.change(|_| {}).is_err());
+        assert!(!folder.path().exists());
+    }
+
+    #[test]
     fn nothing_is_removed_under_a_check() {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::new(state.path(), "c");

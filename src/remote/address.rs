@@ -57,6 +57,11 @@ impl Address {
         &self.whole
     }
 
+    /// Checks that it can be connected to, which may be no longer so for a stored one.
+    pub(super) fn check(&self) -> Result<(), NotAnAddress> {
+        self.whole.parse::<Self>().map(drop)
+    }
+
     /// The same address without user and password.
     #[must_use]
     pub fn public(&self) -> Self {
@@ -99,8 +104,12 @@ impl Serialize for Address {
 }
 
 impl<'de> Deserialize<'de> for Address {
+    /// Whoever stored it checked it, perhaps with an earlier version that allowed more. What is no address any more
+    /// is [refused](super::SetupError::Address) when it is used, and does not make all that is stored with it
+    /// unreadable.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        let whole = String::deserialize(deserializer)?;
+        Ok(whole.parse().unwrap_or_else(|_| Self { shown: without_user(&whole), whole }))
     }
 }
 
@@ -142,6 +151,15 @@ mod tests {
             assert_eq!(serde_json::to_value(&address).unwrap(), whole);
             assert_eq!(serde_json::from_value::<Address>(whole.into()).unwrap(), address);
         }
+    }
+
+    #[test]
+    fn what_was_stored_and_is_no_address_any_more_is_read_and_refused_when_it_is_used() {
+        let stored: Address = serde_json::from_value("http://ada:s3cret@tidegate.1".into()).unwrap();
+        assert_eq!(stored.to_string(), "http://tidegate.1");
+        assert_eq!(serde_json::to_value(&stored).unwrap(), "http://ada:s3cret@tidegate.1");
+        let refused = stored.check().unwrap_err().to_string();
+        assert!(refused.starts_with("`http://tidegate.1` is not the address"), "{refused}");
     }
 
     #[test]

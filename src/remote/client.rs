@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use tokio::runtime::{Builder, Runtime};
 
-use super::address::Address;
+use super::address::{Address, NotAnAddress};
 use super::proxy::{Proxy, proxy};
 use super::tls::{self, TlsError};
 
@@ -33,6 +33,8 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error(transparent)]
+    Address(#[from] NotAnAddress),
+    #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("`{variable}` is not the address of a proxy: write `http://HOST:PORT`")]
     Proxy { variable: &'static str },
@@ -44,6 +46,9 @@ impl SetupError {
     /// How to fix it.
     pub const fn hint(&self) -> &'static str {
         match self {
+            Self::Address(_) => {
+                "run `tidegate cluster add` with `--replace --server URL` and the other settings as before"
+            }
             Self::Tls(error) => error.hint(),
             Self::Proxy { .. } | Self::Other(_) => "correct the variable, or remove it",
         }
@@ -99,6 +104,7 @@ impl Client {
     /// # Errors
     /// When there are no certificates for `https`, or a variable that names a proxy cannot be understood.
     pub fn new(server: Address, ca: Option<&Path>, wait: Duration) -> Result<Self, SetupError> {
+        server.check()?;
         let proxy = proxy(&server, |name| std::env::var(name).ok());
         let mut http = reqwest::Client::builder()
             .user_agent(USER_AGENT)

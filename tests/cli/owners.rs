@@ -190,6 +190,27 @@ fn root_follows_no_link_of_the_folders_owner() {
     plant(&target, ".tidegate/segments/last");
     drop(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
     assert!(!desk.path(".tidegate/version").is_symlink());
+    // Nor of one that is read.
+    let publication = desk.path(".tidegate/publication");
+    fs::rename(&publication, desk.path("publication")).unwrap();
+    plant(&target, ".tidegate/publication");
+    let told = desk.run(&["export", "out"]);
+    assert!(
+        told.contains("\nexit 1\n") && told.contains("belongs to user 65534, and root does not"),
+        "{told}"
+    );
+    fs::remove_file(&publication).unwrap();
+    fs::rename(desk.path("publication"), &publication).unwrap();
+    // Nor of what a demo and the manual pages are written to.
+    for (planted, command) in [
+        (".tidegate/demo", &["serve", "--demo", "--listen", "127.0.0.1:0"][..]),
+        ("pages", &["man", "--out", "pages"]),
+    ] {
+        plant(away.path(), planted);
+        let told = desk.run(command);
+        assert!(told.contains("\nexit 1\n") && told.contains("root does not follow it"), "{told}");
+        fs::remove_file(desk.path(planted)).unwrap();
+    }
     // A link into another folder of its owner leads nowhere that its owner could not write.
     fs::create_dir(desk.path("own")).unwrap();
     chown(desk.path("own"), Some(OTHER), Some(OTHER)).unwrap();

@@ -74,6 +74,7 @@ fn every_version_and_architecture_gets_the_servers_answer_in_every_channel() {
     let root = bytes::Bytes::from(fs::read(desk.path("root.json")).unwrap());
     let options = Options { demo: true, ..Options::default() };
     let memory = desk.path("memory");
+    fs::create_dir(&memory).unwrap();
     let client = Client::new(&memory, root, server, clock, options);
 
     let promotions = desk.server.json("/v1/channels");

@@ -62,6 +62,7 @@ fn story() -> Recorded {
         "line",
         "retire",
         "1.6",
+        "--leave-behind",
         "--reason",
         "no fixes any more",
         "--by",

@@ -285,6 +285,7 @@ fn clients_that_saw_the_first_root_follow_every_rotation_of_keys() {
         "line",
         "retire",
         "1.7",
+        "--leave-behind",
         "--reason",
         "no fixes any more",
         "--key",
