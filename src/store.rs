@@ -1,5 +1,6 @@
 //! Storage: [`port`] defines what a store must do; the other modules implement a store in folders.
 
+pub mod denied;
 pub mod directory;
 pub mod durable;
 mod lock;

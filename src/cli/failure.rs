@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Output;
 use super::clean::Clean;
 use crate::domain::suggest::suggest;
-use crate::store::plain::Denied;
+use crate::store::denied::Denied;
 use crate::words::with_flags;
 
 /// An error with a hint.

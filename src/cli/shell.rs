@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::command;
 use super::terminal::Terminal;
+pub use crate::store::denied::quoted;
 use crate::store::durable::{self, Batch, Mode};
-pub use crate::store::plain::quoted;
 
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]

@@ -287,7 +287,7 @@ impl Folder {
         if written.is_ok() && !reserve.exists() {
             let mut bytes = vec![0; RESERVE];
             // A file system that compresses would keep no space for zeros.
-            let filled = getrandom::fill(&mut bytes).map_err(io::Error::from);
+            let filled = getrandom::fill(&mut bytes).map_err(io::Error::other);
             if filled.and_then(|()| fs::write(&reserve, &bytes)).is_err() {
                 let _ = fs::remove_file(&reserve);
             }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::plain::{Denied, or_denied};
+use super::denied::{Denied, or_denied};
 use place::{Place, give, owner};
 
 pub use batch::Batch;

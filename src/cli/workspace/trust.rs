@@ -4,7 +4,8 @@ use super::View;
 use crate::cli::failure::refuse;
 use crate::domain::chain;
 use crate::signing::trust::{Trust, TrustError};
-use crate::store::plain::{self, Denied};
+use crate::store::denied::Denied;
+use crate::store::plain;
 
 impl View {
     /// Returns the catalog's keys, if there are any.

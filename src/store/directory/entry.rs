@@ -5,7 +5,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-use crate::store::plain::Denied;
+use crate::store::denied::Denied;
 
 /// How many levels below the catalog folder are searched. Catalog files are one level down; deeper ones are
 /// found only to be reported. The limit also breaks cycles of links.
