@@ -284,12 +284,12 @@ impl Folder {
         if written.as_ref().is_err_and(Refusal::is_full) && fs::remove_file(&reserve).is_ok() {
             written = write(&file, cluster);
         }
-        if written.is_ok() && !reserve.exists() {
+        // Whatever has the name is left alone, also a link.
+        if written.is_ok() && fs::symlink_metadata(&reserve).is_err() {
             let mut bytes = vec![0; RESERVE];
             // A file system that compresses would keep no space for zeros.
-            let filled = getrandom::fill(&mut bytes).map_err(io::Error::other);
-            if filled.and_then(|()| fs::write(&reserve, &bytes)).is_err() {
-                let _ = fs::remove_file(&reserve);
+            if getrandom::fill(&mut bytes).is_ok() {
+                let _ = durable::write(&reserve, &bytes, Mode::Private);
             }
         }
         written
@@ -386,11 +386,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_left_of_a_cluster_is_cleared_before_another_is_added() {
-        let state = tempfile::tempdir().unwrap();
-        let folder = Folder::new(state.path(), "c");
-        let config = Config {
+    fn config() -> Config {
+        Config {
             format: 1,
             server: "http://127.0.0.1:1".parse().unwrap(),
             channel: "1.8-production".parse().unwrap(),
@@ -403,7 +400,30 @@ mod tests {
             stale_ok: 0,
             demo: false,
             ca: None,
-        };
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_has_the_name_of_the_reserve() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "c");
+        folder.create(&config(), b"one").unwrap();
+        let (reserve, target) = (folder.path().join("reserve"), state.path().join("target"));
+        fs::remove_file(&reserve).unwrap();
+        std::os::unix::fs::symlink(&target, &reserve).unwrap();
+        folder.change(|cluster| cluster.orders.checks += 1).unwrap();
+        assert!(!target.exists());
+        fs::remove_file(&reserve).unwrap();
+        folder.change(|cluster| cluster.orders.checks += 1).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&reserve).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_was_left_of_a_cluster_is_cleared_before_another_is_added() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "c");
+        let config = config();
         folder.create(&config, b"one").unwrap();
         let added = folder.read().unwrap();
         assert_eq!(fs::metadata(folder.path().join("reserve")).unwrap().len(), RESERVE as u64);

@@ -189,9 +189,8 @@ impl<'a> Lines<'a> {
         let now = self.manifests.now;
         let is_left = followed.is_none();
         let followed = followed.and_then(|stage| line.stage(stage));
-        let stage = followed
-            .or_else(|| (0..line.stages.len()).rev().find(|stage| line.latest(*stage, now).is_some()));
-        let Some(stage) = stage else { return };
+        // This must be the stage that the minor gate goes by.
+        let Some(stage) = followed.or_else(|| line.last_offering(now)) else { return };
         let Some(highest) = line.latest(stage, now).map(|latest| latest.version.clone()) else { return };
         let channel = channels.iter().find(|channel| channel.stage == line.stages[stage].name);
         for (version, entry) in index.releases.iter().filter(|(_, entry)| entry.barrier) {

@@ -229,6 +229,11 @@ impl Line {
         self.releases.values().filter_map(Release::architectures).flatten().collect()
     }
 
+    /// The last stage at `now` with something on offer, whatever architecture that is for.
+    pub fn last_offering(&self, now: Time) -> Option<usize> {
+        (0..self.stages.len()).rev().find(|stage| self.latest(*stage, now).is_some())
+    }
+
     /// The latest release of a stage at `now`: the highest version on offer.
     pub fn latest(&self, stage: usize, now: Time) -> Option<&Release> {
         self.offered(stage, now).next_back()

@@ -448,6 +448,11 @@ impl Release {
         arch.filter(|arch| !arch.is_empty())
     }
 
+    /// Whether the release names an architecture among those that its payloads are for.
+    pub fn names(&self, arch: &str) -> bool {
+        self.architectures().is_some_and(|named| named.contains(arch))
+    }
+
     /// Whether clusters of an architecture can install the release.
     pub fn fits(&self, arch: &str) -> bool {
         let is_for = |payload: &Payload| payload.arch.as_deref().is_none_or(|own| own == arch);

@@ -244,6 +244,10 @@ pub struct Parts {
     strays: HashMap<Version, Arc<Part>>,
     /// Whether a part is lost.
     lost: bool,
+    /// Whether a part lacks the answers by architecture.
+    without_arches: bool,
+    /// Whether a release is for some architectures alone.
+    named: bool,
 }
 
 impl Parts {
@@ -252,6 +256,9 @@ impl Parts {
         let mut all = Self::default();
         for part in parts {
             all.lost |= part.is_lost();
+            all.without_arches |= part.channels.iter().any(|channel| channel.updates.arches.is_none());
+            let mut payloads = part.releases.values().flat_map(|release| release.payloads.iter());
+            all.named |= payloads.any(|payload| payload.arch.is_some());
             all.lines.insert(part.line.clone(), part);
         }
         all.paths = Paths::new(all.lines.values().map(|part| (&part.line, part.follows.as_ref())));
@@ -334,6 +341,11 @@ impl Parts {
     pub fn release(&self, version: &Version) -> Option<(&Part, &ReleaseDocuments)> {
         let mut parts = self.of_version(version).chain(self.strays.get(version));
         parts.find_map(|part| Some((&**part, part.releases.get(version)?)))
+    }
+
+    /// Whether every answer by architecture is there, or is what all clusters are told.
+    pub(super) const fn has_arches(&self) -> bool {
+        !(self.without_arches && self.named)
     }
 
     /// Whether a part is lost.

@@ -14,6 +14,7 @@ use super::roles::Roles;
 use super::segment::{Segment, Stored};
 use super::served::Served;
 use super::sources::Sources;
+use super::updates::Arches;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::{Payload, Sha256};
@@ -114,7 +115,14 @@ impl Publication {
 
     /// The architectures that a channel's releases name, and those of the line that its line follows.
     pub fn architectures(&self, name: &ChannelName) -> impl Iterator<Item = &str> {
-        self.parts.channel(name).into_iter().flat_map(|(_, channel)| channel.updates.arches.names())
+        let arches = self.parts.channel(name).and_then(|(_, channel)| channel.updates.arches.as_ref());
+        arches.into_iter().flat_map(Arches::names)
+    }
+
+    /// Whether it has answers by architecture. What an older version has published has none, which matters once a
+    /// release is not for every architecture.
+    pub const fn has_arches(&self) -> bool {
+        self.parts.has_arches()
     }
 
     /// The parts of all lines.

@@ -61,9 +61,10 @@ pub struct ChannelUpdates {
     pub(crate) take: Option<Version>,
     /// What the templates of lines say about this channel.
     pub(crate) filling: Filling,
-    /// The answers to clusters that name their architecture, where they differ.
+    /// The answers to clusters that name their architecture, where they differ. `None` if an older version has
+    /// made these answers.
     #[serde(default)]
-    pub(crate) arches: Arches<Self>,
+    pub(crate) arches: Option<Arches<Self>>,
 }
 
 /// The answers to clusters whose channel is of a line far from theirs, as templates. They contain nothing but
@@ -81,9 +82,10 @@ pub struct LineUpdates {
     /// For clusters of this line from which no upgrade path leads to their channel, by the channel's stage.
     /// The last one is also for channels of stages that this line does not have.
     pub(crate) stay: Vec<(StageName, Variants)>,
-    /// The answers to clusters that name their architecture, where they differ.
+    /// The answers to clusters that name their architecture, where they differ. `None` if an older version has
+    /// made these answers.
     #[serde(default)]
-    pub(crate) arches: Arches<Self>,
+    pub(crate) arches: Option<Arches<Self>>,
 }
 
 /// Two templates of one advice.
@@ -131,8 +133,9 @@ pub fn answer<'p>(
     (own, current, arch): (Option<&LineName>, &Version, Option<&str>),
 ) -> Cow<'p, Document> {
     let Some(arch) = arch else { return found((paths, updates), (goal, channel), (own, current)) };
-    let channel = channel.arches.of(arch).unwrap_or(channel);
-    let updates = |line: &LineName| updates(line).map(|line| line.arches.of(arch).unwrap_or(line));
+    let channel = arches::on(channel.arches.as_ref(), arch).unwrap_or(channel);
+    let updates =
+        |line: &LineName| updates(line).map(|line| arches::on(line.arches.as_ref(), arch).unwrap_or(line));
     arches::named(found((paths, updates), (goal, channel), (own, current)), arch)
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use tidegate::domain::payload::Payload;
 use tidegate::formats::manifest::ReleaseManifest;
 use tidegate::formats::tuf::names;
 
@@ -304,6 +305,35 @@ fn the_next_line_is_not_entered_around_a_barrier_that_its_channel_does_not_offer
     // Who has taken it goes on.
     let beyond = Scene::at(with_gate_barrier(3, true).seal());
     assert_eq!(told(&beyond.check_as(CHANNEL, GATE_TOP).unwrap()), "update next_line 1.8.9-tectonic.4");
+}
+
+#[test]
+fn no_architecture_leads_around_a_barrier_that_the_line_before_does_not_offer() {
+    const FITS: &str = "1.7.15-tectonic.1";
+    let mut forge = with_gate_barrier(3, false);
+    let repository = &mut forge.repository;
+    let line = repository.catalog.lines().find(|line| line.name.as_str() == "1.7").unwrap().clone();
+    // What production offers is for another architecture, and what comes before the barrier is not there yet.
+    for release in repository.releases.values_mut().filter(|release| release.line == line.name) {
+        let payloads = release.payloads.iter().cloned();
+        release.payloads =
+            payloads.map(|payload| Payload { arch: Some("amd64".to_owned()), ..payload }).collect();
+    }
+    let mut release = line.releases.values().next().unwrap().clone();
+    (release.version, release.payloads) = (FITS.parse().unwrap(), [].into());
+    let manifest = ReleaseManifest::of(&line, &release, repository.now);
+    repository.releases.insert(release.version.clone(), manifest);
+    let channel = repository.channel("1.7-preproduction");
+    let mut entry = channel.releases[0].clone();
+    entry.version = release.version.clone();
+    channel.releases.push(entry);
+    channel.latest = Some(release.version.clone());
+    let scene = Scene::at(forge.seal());
+    for (arch, current) in [("arm64", FITS), ("amd64", FITS), ("amd64", GATE), ("x86_64", FITS)] {
+        let client = scene.client().for_arch(Some(arch));
+        let checked = client.check(&CHANNEL.parse().unwrap(), &current.parse().unwrap());
+        assert_eq!(told(&checked.unwrap()), "blocked barrier", "{current} on {arch}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod made;
 mod plain;
 mod vanish;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use made::{Dice, LAST, World, text, time};
 use plain::{At, Told, Verdict};
@@ -174,6 +174,7 @@ fn compare_answers(
             let name = format!("{}-{}", line.name, stage.name).parse().unwrap();
             let channel = catalog.channel(&name).unwrap();
             let mut bodies = BTreeMap::new();
+            let mut entering = BTreeSet::new();
             let table = channel_updates(catalog, &views, channel, None, None);
             let asked = asked(at.world);
             let asked = askers.iter().flat_map(|asker| asked.iter().map(move |version| (asker, *version)));
@@ -207,6 +208,13 @@ fn compare_answers(
                 let target = answer.target().map(|release| format!(" {}", release.version));
                 let found = format!("{} {}{}", answer.action(), answer.code(), target.unwrap_or_default());
                 differences.compare("command", &found, &advice, context);
+                // An architecture that no release names lets nobody into a line whom the gate stops otherwise.
+                if answer.code() == "next_line" {
+                    let is_let_in = *arch != Some("s390x") || entering.contains(&version);
+                    let (found, expected) = (is_let_in.to_string(), true.to_string());
+                    differences.compare("let in", &found, &expected, context);
+                    entering.extend(arch.is_none().then_some(version));
+                }
             }
         }
     }

@@ -46,9 +46,9 @@ enum Bar {
     Unfit,
 }
 
-/// The stage of the line before that counts, its highest release, and the least from which a cluster can
-/// enter.
-type Gate = (usize, Version, Version);
+/// The stage of the line before that counts, its highest release, the least from which a cluster can enter, and
+/// whether the channel offers such a release to clusters of the architecture.
+type Gate = (usize, Version, Version, bool);
 
 impl Release {
     fn is_yanked(&self, now: i64) -> bool {
@@ -314,7 +314,7 @@ impl<'w> At<'w> {
             return self.in_line(line, stage, version, known.map(|(_, release)| release));
         }
         let Some((own, current)) = known else {
-            let required = self.gates[goal].map(|(_, highest, least)| highest.max(least));
+            let required = self.gates[goal].map(|(_, highest, least, _)| highest.max(least));
             let is_below = [latest, required].into_iter().flatten().any(|mark| version < mark);
             return if is_below {
                 told("blocked", "unknown_version")
@@ -342,20 +342,27 @@ impl<'w> At<'w> {
     fn find_gate(&self, line: usize) -> Option<Gate> {
         let (before, grace) = self.world.lines[line].follows?;
         let before = &self.world.lines[before];
-        let stage = (0..before.stages.len()).rfind(|&stage| !self.offered(before, stage).is_empty())?;
-        let offered = self.offered(before, stage);
+        // What is not for the architecture counts, unless something beside it says that it is.
+        let stage = self.last_offering(before)?;
+        let all = before.offered(stage, self.now);
+        let is_named = all.iter().any(|version| {
+            before.release(*version).only.is_some() && before.release(*version).only == self.arch
+        });
+        let fitting = self.offered(before, stage);
+        let offered = if is_named { fitting.clone() } else { all };
         let highest = offered.last().copied()?;
         // Every release that was the highest at some hour of the grace, among those that still count.
         let since = |version: Version| before.release(version).entries[stage].expect("it is on offer");
         let best = |hour: i64| offered.iter().copied().filter(|version| since(*version) <= hour).max();
         let least = (self.now - grace..=self.now).filter_map(best).min()?;
         let barrier = before.barriers(stage, self.now).into_iter().max();
-        Some((stage, highest, barrier.map_or(least, |barrier| barrier.max(least))))
+        let least = barrier.map_or(least, |barrier| barrier.max(least));
+        Some((stage, highest, least, fitting.iter().any(|version| least <= *version)))
     }
 
     fn admits(&self, line: usize, current: &Release) -> bool {
         let gate = self.gates[line];
-        !current.is_yanked(self.now) && gate.is_some_and(|(_, _, least)| least <= current.version)
+        !current.is_yanked(self.now) && gate.is_some_and(|(_, _, least, _)| least <= current.version)
     }
 
     /// The highest release above a version that jumps over no barrier; `Err` with the barrier if there are
@@ -439,8 +446,7 @@ impl<'w> At<'w> {
         // The channel in which the cluster goes on first, and the next release there.
         let last = |line: usize| {
             let stages = &self.world.lines[line].stages;
-            let offering =
-                (0..stages.len()).rfind(|&stage| !self.offered(&self.world.lines[line], stage).is_empty());
+            let offering = self.last_offering(&self.world.lines[line]);
             (line, offering.unwrap_or(stages.len() - 1))
         };
         let gate = self.gates[after];
@@ -469,7 +475,7 @@ impl<'w> At<'w> {
             return Told { coming: coming(), ..told("blocked", "yanked") };
         }
         // Nothing leads on, not even a release that opens the gate of the channel's line.
-        let is_shut = after == goal && gate.is_none_or(|(_, highest, least)| highest < least);
+        let is_shut = after == goal && gate.is_none_or(|(.., is_open)| !is_open);
         if let (true, Some((stage, ..))) = (next.is_none() || is_shut, gate)
             && let Some(barrier) = own.barriers(stage, self.now).into_iter().max()
             && version < barrier

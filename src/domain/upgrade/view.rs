@@ -206,9 +206,10 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The last stage of a line that has something on offer.
+    /// The last stage of a line that has something on offer, whatever architecture that is for: what soaks in an
+    /// earlier stage is not for clusters that wait for a later one.
     pub(super) fn last_offering(&self, line: &'a Line) -> Option<ChannelRef<'a>> {
-        let index = self.line(line).stages.iter().rposition(|view| !view.offered.is_empty())?;
+        let index = self.line(line).stages.iter().rposition(View::offers)?;
         Some(ChannelRef { line, index })
     }
 }
@@ -233,6 +234,11 @@ impl<'a> View<'a> {
             Some(Withdrawn { release, yank: Some(release).filter(reached)?.yanked(now)? })
         });
         Self { offered, unfit, barriers, coming: Expected::new(coming), withdrawn: yanked.next() }
+    }
+
+    /// Whether something is on offer, whatever architecture that is for.
+    const fn offers(&self) -> bool {
+        !self.offered.is_empty() || !self.unfit.is_empty()
     }
 
     pub(super) fn latest(&self) -> Option<&'a Release> {

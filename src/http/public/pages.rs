@@ -148,8 +148,7 @@ async fn channel_page(ask: &Ask<'_>) -> Answered {
     let name = ask.channel()?.map_err(|text| channels::unknown(&current, &text))?;
     let version = parameter(ask.request.query_string(), "version")?;
     let version = version.map(|version| version.trim().to_owned()).filter(|version| !version.is_empty());
-    let arch = parameter(ask.request.query_string(), "arch")?.filter(|arch| !arch.is_empty());
-    let arch = arch.map(update::arch).transpose()?.map(Cow::into_owned);
+    let arch = update::arch(ask.request.query_string())?.map(Cow::into_owned);
     let catalog = forecast::catalog(ask);
     let Some(version) = version else {
         if let Some(page) = catalog.and_then(|catalog| channel_now(ask, &catalog, &name)) {
@@ -177,6 +176,7 @@ async fn channel_page(ask: &Ask<'_>) -> Answered {
     if let Some(line) = publication.lost_on_the_way(&name, &version) {
         return Err(lost(line));
     }
+    update::check_arches(publication, arch.as_deref())?;
     let told = |version: &str| -> Option<Told> {
         let answer = publication.update(&name, &Version::parse_query(version).ok()?, arch.as_deref())?;
         serde_json::from_slice(&answer.identity).ok()

@@ -1,5 +1,10 @@
+use std::sync::Arc;
+
 use super::fixture::NOW;
 use super::spawn;
+use crate::domain::payload::Payload;
+use crate::publish::Publication;
+use crate::publish::part::{Part, Parts};
 
 #[test]
 fn each_problem_has_its_status_and_its_kind() {
@@ -24,7 +29,6 @@ fn each_problem_has_its_status_and_its_kind() {
         ("/v1/channels/1.8-production/update?cluster=x", 400, "missing_version"),
         ("/v1/channels/1.8-production/update?version=", 400, "bad_version"),
         ("/v1/channels/1.8-production/update?version=1.8", 400, "bad_version"),
-        ("/v1/channels/1.8-production/update?version=1.8.4&arch=", 400, "bad_arch"),
         ("/v1/channels/1.8-production/update?version=1.8.4&arch=ARM%2064", 400, "bad_arch"),
         ("/v1/channels/1.8-production/update?version=%zz", 400, "bad_encoding"),
         ("/v1/channels/1.8-production/update?version=1.8.4&version=1.8.4", 400, "duplicate_parameter"),
@@ -178,4 +182,37 @@ fn advice_ends_with_the_publication_and_signed_documents_do_not() {
     assert_eq!((response.status, response.problem().as_str()), (503, "expired"));
     assert_eq!(client.get("/v1/channels/1.8-production").status, 200);
     assert_eq!(client.get("/tuf/metadata/timestamp.json").status, 200);
+}
+
+#[test]
+fn nobody_gets_the_answer_for_another_architecture_from_what_an_older_version_has_published() {
+    let server = spawn();
+    let mut client = server.client();
+    let update = "/v1/channels/1.8-production/update?version=1.8.4-tectonic.1";
+    for end in ["", "&arch=", "&arch=arm64"] {
+        assert_eq!(client.get(&format!("{update}{end}")).status, 200, "{end}");
+    }
+    let forget = |arch: Option<&str>| {
+        let mut publication = Publication::clone(&server.shared.publication.load_full().unwrap());
+        let parts = publication.parts.iter().map(|part| {
+            let mut part = Part::clone(part);
+            part.channels.iter_mut().for_each(|channel| channel.updates.arches = None);
+            for release in part.releases.values_mut() {
+                let built = release.payloads.iter().cloned();
+                let arch = || arch.map(str::to_owned);
+                release.payloads = built.map(|payload| Payload { arch: arch(), ..payload }).collect();
+            }
+            Arc::new(part)
+        });
+        publication.parts = Parts::of(parts.collect::<Vec<_>>());
+        server.shared.publication.store(Some(Arc::new(publication)));
+    };
+    forget(None);
+    assert_eq!(client.get(&format!("{update}&arch=arm64")).status, 200, "all releases are for all");
+    forget(Some("amd64"));
+    assert_eq!(client.get(&format!("{update}&arch=")).status, 200);
+    let response = client.get(&format!("{update}&arch=arm64"));
+    assert_eq!((response.status, response.problem().as_str()), (503, "not_published"));
+    let page = client.get("/channels/1.8-production?version=1.8.4-tectonic.1&arch=arm64");
+    assert_eq!(page.status, 503);
 }

@@ -197,7 +197,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
         latest: Some(new.clone()),
         take: None,
         filling: Filling::default(),
-        arches: Arches::default(),
+        arches: Some(Arches::default()),
     };
     let line = LineName::parse("1.8").unwrap();
     let channel = ChannelName::parse("1.8-production").unwrap();

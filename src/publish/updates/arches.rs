@@ -55,11 +55,12 @@ impl<T> Arches<T> {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.named.keys().map(|arch| &**arch)
     }
+}
 
-    /// What clusters of an architecture are told. `None` if that is what all others are told.
-    pub(super) fn of(&self, arch: &str) -> Option<&T> {
-        self.named.get(arch).map_or(self.other.as_deref(), Option::as_ref)
-    }
+/// What clusters of an architecture are told. `None` if that is what all others are told.
+pub(super) fn on<'u, T>(arches: Option<&'u Arches<T>>, arch: &str) -> Option<&'u T> {
+    let Arches { named, other } = arches?;
+    named.get(arch).map_or(other.as_deref(), Option::as_ref)
 }
 
 /// The views for clusters that name no architecture, and those for each architecture of a catalog.

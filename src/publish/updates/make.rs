@@ -24,7 +24,7 @@ use crate::publish::document::Document;
 /// Computes the templates of a line. They depend on this line and on the one that it follows.
 pub fn line_updates<'a>(catalog: &'a Catalog, views: &ViewsByArch<'a>, line: &'a Line) -> LineUpdates {
     let arches = Arches::make((catalog, views), line, |views| of_line(catalog, views, line));
-    LineUpdates { arches, ..of_line(catalog, &views.any, line) }
+    LineUpdates { arches: Some(arches), ..of_line(catalog, &views.any, line) }
 }
 
 fn of_line<'a>(catalog: &'a Catalog, views: &Views<'a>, line: &'a Line) -> LineUpdates {
@@ -56,7 +56,7 @@ fn of_line<'a>(catalog: &'a Catalog, views: &Views<'a>, line: &'a Line) -> LineU
     });
     let stay = stay.collect();
     let versions = known(line, now).map(|release| release.version.clone()).collect();
-    LineUpdates { versions, templates: templates.all, beyond, yanked, stay, arches: Arches::default() }
+    LineUpdates { versions, templates: templates.all, beyond, yanked, stay, arches: None }
 }
 
 /// Computes the answers of a channel. They depend on its line, on the one that this follows, and on the
@@ -73,7 +73,7 @@ pub fn channel_updates<'a>(
     let arches = Arches::make((catalog, views), channel.line, |views| {
         of_channel(catalog, views, channel, refused, Some(&any))
     });
-    ChannelUpdates { arches, ..any }
+    ChannelUpdates { arches: Some(arches), ..any }
 }
 
 fn of_channel<'a>(
@@ -97,7 +97,7 @@ fn of_channel<'a>(
         latest: None,
         take: None,
         filling: Filling::of(channel, None, None),
-        arches: Arches::default(),
+        arches: None,
     };
     if updates.paused.is_none() {
         let own = known(line, views.now()).map(|release| (line, release));

@@ -316,3 +316,13 @@ fn a_change_of_a_line_changes_the_answers_of_that_line_and_its_neighbours_alone(
     let expected = ["1.3-preproduction", "1.3-production", "1.4-preproduction", "1.4-production"];
     assert_eq!(near, expected);
 }
+
+#[test]
+fn what_an_older_version_has_stored_has_no_answers_by_architecture() {
+    let catalog = large(2, 2, |number| number - 1);
+    let views = ViewsByArch::of(&catalog, Views::new(&catalog, &[], t("2018-03-01")));
+    let updates = line_updates(&catalog, &views, catalog.lines().next().unwrap());
+    let mut stored = serde_json::to_value(updates).unwrap();
+    assert!(stored.as_object_mut().unwrap().remove("arches").is_some());
+    assert!(serde_json::from_value::<LineUpdates>(stored).unwrap().arches.is_none());
+}

@@ -23,6 +23,11 @@ impl At<'_> {
         offered
     }
 
+    /// The last stage of a line that offers something, to clusters of whatever architecture.
+    pub(super) fn last_offering(&self, line: &Line) -> Option<usize> {
+        (0..line.stages.len()).rfind(|&stage| !line.offered(stage, self.now).is_empty())
+    }
+
     /// Whether a channel offers something above a version, or just that version, which has no payload for the
     /// architecture.
     pub(super) fn lacks(&self, line: &Line, stage: usize, wanted: impl Fn(Version) -> bool) -> bool {

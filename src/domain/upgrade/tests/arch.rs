@@ -121,3 +121,62 @@ fn a_yanked_release_without_a_way_up_for_its_architecture_is_blocked() {
         ],
     );
 }
+
+/// A release in the first stage alone.
+fn soaking(mut release: Release) -> Release {
+    release.entries[1] = None;
+    release
+}
+
+#[test]
+fn a_name_that_no_release_has_does_not_open_the_gate_further_down() {
+    let catalog = catalog([
+        line("1.7", None)
+            .with(release("1.7.3", ENTERED))
+            .with(built("1.7.9", ALL))
+            .with(built("1.7.15", ALL)),
+        line("1.8", Some("1.7")).with(release("1.8.1", ENTERED)),
+    ]);
+    let gate = |next: &str| format!("blocked minor_gate: 1.7.15 1.7-production, next {next} 1.7-production");
+    table(
+        &catalog,
+        &[
+            ("1.8-production", "1.7.9", "amd64", &gate("1.7.15")),
+            ("1.8-production", "1.7.9", "x86_64", "blocked no_payload: 1.7.15 for x86_64"),
+            ("1.8-production", "1.7.3", "x86_64", "blocked no_payload: 1.7.15 for x86_64"),
+            ("1.8-production", "1.7.15", "x86_64", "update next_line: 1.8.1"),
+            ("1.8-production", "1.7.10", "x86_64", "blocked unknown_version"),
+        ],
+    );
+}
+
+#[test]
+fn the_gate_of_an_architecture_is_in_the_channel_of_all_others() {
+    let catalog = catalog([
+        line("1.7", None)
+            .with(built("1.7.9", &["amd64"]))
+            .with(built("1.7.15", &["amd64"]))
+            .with(soaking(built("1.7.16", ALL)))
+            .with(soaking(built("1.7.17", ALL))),
+        line("1.8", Some("1.7")).with(built("1.8.1", &["amd64"])).with(soaking(built("1.8.2", ALL))),
+        line("1.9", Some("1.8")).with(release("1.9.1", ENTERED)),
+    ]);
+    // What soaks is not taken from the stage before, neither in the cluster's line nor in one on the way.
+    for (channel, current, through) in [
+        ("1.8-production", "1.7.9", "1.7-production"),
+        ("1.9-production", "1.7.9", "1.7-production"),
+        ("1.9-production", "1.7.15", "1.8-production"),
+    ] {
+        let now = t("2018-01-16");
+        let views = Views::signed(&catalog, now).for_arch("arm64");
+        let channel = catalog.channel(&channel.parse().unwrap()).unwrap();
+        let lacks = match views.answer(channel, &v(current)).advice {
+            Advice::Blocked(Blocked::NoPayload { unfit, .. }) => {
+                catalog.line_of(&unfit.release.version).unwrap().stages[1].channel.to_string()
+            }
+            other => panic!("{current}: {other:?}"),
+        };
+        assert_eq!(lacks, through);
+    }
+    assert_eq!(asked(&catalog, "1.9-production", "1.8.1", "arm64"), "update next_line: 1.9.1");
+}
