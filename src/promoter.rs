@@ -16,6 +16,7 @@ pub mod timekeeper;
 mod turn;
 mod watching;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -44,7 +45,7 @@ use crate::publish::Publication;
 use crate::publish::evidence::Found;
 use crate::signing::Signer;
 use crate::signing::trust::Checked;
-use crate::store::port::{CatalogStore, PayloadStore, StateStore};
+use crate::store::port::{CatalogStore, PayloadStore, Revision, StateStore};
 use crate::words;
 
 /// How often the loop checks whether anything has changed.
@@ -99,6 +100,8 @@ pub struct Promoter {
     is_stored: bool,
     /// The last publication.
     last: Option<Arc<Publication>>,
+    /// The head of the state when it last had a publication of this process.
+    head: Cell<Option<Revision>>,
     /// The catalog that it was made from, without the lines that were refused. Empty after a start.
     published: Catalog,
     copies: Copies,
@@ -130,8 +133,8 @@ struct Schedule {
 struct Hindrance {
     /// How far the clock is from what it should say, if it is in doubt.
     jump: Option<TimeDelta>,
-    /// Whether the state, with the last publication, is gone.
-    is_state_gone: bool,
+    /// Whether the state cannot be used, because it is gone or another one.
+    is_state_away: bool,
     /// Whether the catalog could be read for its stops only.
     is_unsettled: bool,
     /// Why the newest catalog cannot be read.
@@ -146,6 +149,7 @@ impl Promoter {
     /// # Errors
     /// When the state cannot be used.
     pub fn start(setup: Setup, clock: SharedClock, shared: Handle) -> Result<Self, StoredError> {
+        let head = setup.state.head();
         let last = stored::publication(&*setup.state)?.map(Arc::new);
         if let Some(last) = &last {
             tracing::info!(version = last.version, made = %last.made, "serving the last publication");
@@ -174,6 +178,7 @@ impl Promoter {
             is_stored,
             memory,
             last,
+            head: Cell::new(head),
             published: Catalog::default(),
             copies: Copies::default(),
             nameless: Nameless::default(),
@@ -235,7 +240,7 @@ impl Promoter {
         let unasked = unasked.map(|why| Degraded::WitnessUnasked { why: (*why).clone() });
         let hindrance = Hindrance {
             jump: self.timekeeper.jump(),
-            is_state_gone: self.last.is_some() && self.setup.state.head().is_none(),
+            is_state_away: self.check_state().is_err(),
             is_unsettled: self.watching.is_unsettled(),
             unreadable,
             unasked,
@@ -282,6 +287,26 @@ impl Promoter {
         self.shared.publication.store(Some(Arc::clone(&read)));
         self.last = Some(read);
         true
+    }
+
+    /// Checks that the state still has the last publication of this process, and that this process has it to itself. A
+    /// volume that was unmounted leaves an empty folder, and if something were signed there, the state would be older
+    /// than what clients have seen as soon as the volume is back.
+    fn check_state(&self) -> Result<(), Degraded> {
+        let state = &*self.setup.state;
+        if let Some(last) = self.last.as_deref() {
+            let head = state.head();
+            if head.is_none() || head != self.head.get() {
+                match stored::version(state) {
+                    Ok(found) if found != Some(last.version) => {
+                        return Err(Degraded::StateAway { version: last.version, found });
+                    }
+                    // One that cannot be read is replaced by the next one.
+                    _ => self.head.set(head),
+                }
+            }
+        }
+        state.keep_lease().map_err(|error| Degraded::failed(DegradedKind::SigningFailing, &error))
     }
 
     /// Whether the last publication was made in this millisecond. Then the next one must wait for the next

@@ -46,6 +46,9 @@ pub enum Degraded {
     NoKeys,
     /// The state folder does not have the online key that the root names.
     NoOnlineKey,
+    /// The state no longer has the last publication of this server, which has this `version`: it has none, or that
+    /// of the version `found`.
+    StateAway { version: u64, found: Option<u64> },
     /// The catalog's keys and roles are not valid successors of the published ones, which stay in use.
     TrustKept { why: String, is_unread: bool },
     /// The catalog has changed, but the server has been unable to read the change for a while.
@@ -175,7 +178,7 @@ impl Degraded {
                 DegradedKind::ExpiryNear
             }
             Self::ClockUntrusted(_) => DegradedKind::ClockUntrusted,
-            Self::NoKeys | Self::NoOnlineKey => DegradedKind::SigningFailing,
+            Self::NoKeys | Self::NoOnlineKey | Self::StateAway { .. } => DegradedKind::SigningFailing,
             Self::TrustKept { .. } | Self::Unread { .. } | Self::MirrorGone => DegradedKind::ReadFailing,
             Self::WitnessUnasked { .. } => DegradedKind::WitnessUnasked,
             Self::Panicked { .. } => DegradedKind::PublishFailing,

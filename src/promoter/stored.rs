@@ -69,6 +69,14 @@ pub fn made(state: &dyn StateStore) -> Result<Option<Time>, StoredError> {
     Ok(publication_about(state, &|_| false)?.map(|last| last.made))
 }
 
+/// The version of the last publication, if there is one.
+///
+/// # Errors
+/// When there is one, but its head cannot be used.
+pub fn version(state: &dyn StateStore) -> Result<Option<u64>, StoredError> {
+    Ok(publication_about(state, &|_| false)?.map(|last| last.version))
+}
+
 /// The part in a segment, or why it cannot be used. A segment whose reading failed may still be there.
 fn part(state: &dyn StateStore, segment: &Segment) -> Result<Part, Loss> {
     let found = state.segment(&segment.stored.sha256);

@@ -18,6 +18,7 @@ use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::signing::verify::Violation;
 use crate::store::port::PayloadError;
+use crate::words;
 
 /// The result of a turn.
 struct Turned {
@@ -75,7 +76,11 @@ impl Promoter {
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
             let payloads = &*self.setup.payloads;
-            let offer = self.copies.made_for(&read.catalog, payloads, now);
+            let offer = match self.check_state() {
+                Ok(()) => self.copies.made_for(&read.catalog, payloads, now),
+                // The copies are in the state.
+                Err(why) => Err(PayloadError::Failed(words::degraded(&why).into())),
+            };
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
             let nameless = (!self.setup.names).then(|| self.nameless.of(catalog));
             let catalog = nameless.as_ref().unwrap_or(catalog);
@@ -186,6 +191,7 @@ impl Promoter {
         let state = &*self.setup.state;
         let failed =
             |e: &(dyn std::error::Error + 'static)| Withheld::Failed(Degraded::failed(SigningFailing, e));
+        self.check_state().map_err(Withheld::Failed)?;
         // This writes only if the state no longer has the version.
         reserved.map_or(Ok(()), |version| state.raise(version)).map_err(|e| failed(&e))?;
         match &self.setup.online {
@@ -279,7 +285,12 @@ impl Promoter {
         reserved: &mut Option<u64>,
     ) -> Result<Publication, Degraded> {
         let publication = self.make(read, decided, copies, trust, reserved)?;
-        stored::store(&*self.setup.state, &publication).map_err(|e| Degraded::failed(PublishFailing, &e))?;
+        // Signing can take a while.
+        self.check_state()?;
+        let stored = stored::store(&*self.setup.state, &publication);
+        // The new head may be in place despite an error.
+        self.head.set(self.setup.state.head().or(self.head.get()));
+        stored.map_err(|e| Degraded::failed(PublishFailing, &e))?;
         Ok(publication)
     }
 
@@ -295,6 +306,7 @@ impl Promoter {
     ) -> Result<Publication, Degraded> {
         let publishing = |e: &(dyn std::error::Error + 'static)| Degraded::failed(PublishFailing, e);
         let signing = |e: &(dyn std::error::Error + 'static)| Degraded::failed(SigningFailing, e);
+        self.check_state()?;
         copies.map_err(|e| publishing(e))?;
         // A clock that is years ahead must not use up the versions until then.
         if let Some((role, expires)) = trust.expired(decided.now) {

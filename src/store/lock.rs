@@ -2,8 +2,9 @@
 //!
 //! Both use `flock`, so the system releases them when the process ends, however it ends.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,13 @@ struct LockError {
 }
 
 /// Locks a state folder, and creates the folder first if it does not exist.
-pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
+pub(super) fn state(folder: &Path) -> Result<File, StateError> {
     durable::create_state_folder(folder)?;
+    existing_state(folder)
+}
+
+/// Locks a state folder that exists.
+pub(super) fn existing_state(folder: &Path) -> Result<File, StateError> {
     let path = folder.join("lock");
     let failed = |source| StateError::Failed(Box::new(LockError { path: path.clone(), source }));
     let mut file = durable::open_or_create(&path).map_err(|error| failed(explained(&path, error)))?;
@@ -52,7 +58,14 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
     // The id is only for people and for the message above. The lock does not depend on it.
     file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(Exclusive::new(file))
+    Ok(file)
+}
+
+/// Whether a lock is on the state folder that has this path now. The folder may have been removed or replaced.
+pub(super) fn is_of(lock: &File, folder: &Path) -> bool {
+    let identity = |about: fs::Metadata| (about.dev(), about.ino());
+    let found = fs::symlink_metadata(folder.join("lock")).map(identity);
+    found.is_ok_and(|found| lock.metadata().map(identity).is_ok_and(|held| held == found))
 }
 
 /// Locks a catalog folder for writing; waits for at most 10 s. The lock is on the folder itself, so that no

@@ -3,10 +3,11 @@
 
 mod segments;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -29,6 +30,20 @@ use segments::SegmentFolder;
 #[derive(Debug, Clone)]
 pub struct StateFolder {
     folder: PathBuf,
+    lock: Arc<Mutex<Option<File>>>,
+}
+
+/// Gives the lock back when it is dropped.
+struct Lease(Arc<Mutex<Option<File>>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        *held(&self.0) = None;
+    }
+}
+
+fn held(lock: &Mutex<Option<File>>) -> MutexGuard<'_, Option<File>> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that cannot be read, and why.
@@ -47,7 +62,7 @@ impl StateFolder {
     /// Uses a folder. It need not exist yet, but only the [lease](StateStore::lease) creates it: a state that vanishes
     /// under a server must not be replaced by an empty one.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), lock: Arc::default() }
     }
 
     /// The path of the online key.
@@ -134,7 +149,13 @@ impl StateFolder {
     }
 
     fn keep_version(&self, version: u64) -> Result<(), StateError> {
-        Ok(durable::write(&self.version_path(), format!("{version}\n").as_bytes(), Mode::Private)?)
+        self.write(&self.version_path(), format!("{version}\n").as_bytes())
+    }
+
+    /// Writes a file, unless the folder was removed or belongs to another process by now.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+        self.keep_lease()?;
+        Ok(durable::write(path, bytes, Mode::Private)?)
     }
 }
 
@@ -148,7 +169,24 @@ fn read(path: &Path) -> io::Result<String> {
 
 impl StateStore for StateFolder {
     fn lease(&self) -> Result<Exclusive, StateError> {
-        lock::state(&self.folder)
+        let lock = lock::state(&self.folder)?;
+        *held(&self.lock) = Some(lock);
+        Ok(Exclusive::new(Lease(Arc::clone(&self.lock))))
+    }
+
+    fn keep_lease(&self) -> Result<(), StateError> {
+        let mut held = held(&self.lock);
+        if held.as_ref().is_none_or(|lock| lock::is_of(lock, &self.folder)) {
+            return Ok(());
+        }
+        // The mount point of a volume is empty while that is not mounted, and must stay so.
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        if !is_there(&self.folder.join("lock")) && !is_there(&self.publication_path()) {
+            return Err(StateError::Gone { place: format!("folder `{}`", self.folder.display()) });
+        }
+        *held = Some(lock::existing_state(&self.folder)?);
+        tracing::warn!("the state folder `{}` was replaced, and is locked again", self.folder.display());
+        Ok(())
     }
 
     fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError> {
@@ -173,6 +211,7 @@ impl StateStore for StateFolder {
     }
 
     fn publish(&self, pack: &mut Pack<'_>) -> Result<(), StateError> {
+        self.keep_lease()?;
         let mut segments = self.segments();
         let path = self.publication_path();
         let failed = |source| WriteError { path: path.clone(), step: Step::Write, source };
@@ -194,7 +233,7 @@ impl StateStore for StateFolder {
     }
 
     fn found(&self) -> Result<(), StateError> {
-        Ok(durable::write(&self.new_path(), b"nothing has been published from here yet\n", Mode::Private)?)
+        self.write(&self.new_path(), b"nothing has been published from here yet\n")
     }
 
     fn is_new(&self) -> bool {
@@ -212,6 +251,7 @@ impl StateStore for StateFolder {
     }
 
     fn remember(&self, memory: &Remembered) -> Result<(), StateError> {
+        self.keep_lease()?;
         let path = self.restraints_path();
         if self.remembered().is_err_and(|unread| unread.path == path)
             && let Some(kept) = self.set_aside_paths().find(|kept| fs::symlink_metadata(kept).is_err())
@@ -219,7 +259,7 @@ impl StateStore for StateFolder {
             fs::rename(&path, &kept).map_err(unreadable(&path))?;
             tracing::warn!("`{}` cannot be read, and is kept as `{}`", path.display(), kept.display());
         }
-        Ok(durable::write(&path, &restraints::write(memory), Mode::Private)?)
+        self.write(&path, &restraints::write(memory))
     }
 
     fn reported(&self) -> Option<Report> {
@@ -227,7 +267,7 @@ impl StateStore for StateFolder {
     }
 
     fn report(&self, report: &Report) -> Result<(), StateError> {
-        Ok(durable::write(&self.report_path(), &report::write(report), Mode::Private)?)
+        self.write(&self.report_path(), &report::write(report))
     }
 
     fn known_time(&self) -> Option<KnownTime> {
@@ -235,7 +275,7 @@ impl StateStore for StateFolder {
     }
 
     fn know_time(&self, known: &KnownTime) -> Result<(), StateError> {
-        Ok(durable::write(&self.clock_path(), &clock::write(known), Mode::Private)?)
+        self.write(&self.clock_path(), &clock::write(known))
     }
 
     fn accepted(&self) -> Option<Accepted> {
@@ -243,12 +283,13 @@ impl StateStore for StateFolder {
     }
 
     fn accept(&self, accepted: Option<&Accepted>) -> Result<(), StateError> {
+        self.keep_lease()?;
         let path = self.accepted_path();
         let Some(accepted) = accepted else {
             present(durable::remove_file(&path)).map_err(unreadable(&path))?;
             return Ok(());
         };
-        Ok(durable::write(&path, &clock::write_accepted(accepted), Mode::Private)?)
+        self.write(&path, &clock::write_accepted(accepted))
     }
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {
@@ -327,5 +368,67 @@ mod tests {
             publish();
             assert_eq!(fs::read_to_string(&path).unwrap(), "segment");
         }
+    }
+
+    /// A state folder with a publication, and a lease for it.
+    fn leased(folder: &Path) -> (StateFolder, Exclusive) {
+        let state = StateFolder::new(folder);
+        let lease = state.lease().unwrap();
+        state.publish(&mut |_| Ok(b"head".to_vec())).unwrap();
+        (state, lease)
+    }
+
+    /// Puts copies of all files in the place of a folder.
+    fn replace(folder: &Path) {
+        let away = folder.with_extension("away");
+        fs::rename(folder, &away).unwrap();
+        fs::create_dir(folder).unwrap();
+        for file in ["lock", "publication"] {
+            fs::copy(away.join(file), folder.join(file)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_is_locked_again_before_anything_is_written() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        let (state, lease) = leased(&folder);
+        replace(&folder);
+        state.reserve(None, Time::default()).unwrap();
+        assert!(matches!(StateFolder::new(&folder).lease(), Err(StateError::InUse { .. })));
+        drop(lease);
+        StateFolder::new(&folder).lease().unwrap();
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_folder_that_another_process_has_by_now() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        let (state, _lease) = leased(&folder);
+        replace(&folder);
+        let other = StateFolder::new(&folder).lease().unwrap();
+        assert!(matches!(state.reserve(None, Time::default()), Err(StateError::InUse { .. })));
+        assert!(matches!(state.publish(&mut |_| Ok(b"other".to_vec())), Err(StateError::InUse { .. })));
+        assert_eq!(fs::read(folder.join("publication")).unwrap(), b"head");
+        assert!(!folder.join("version").exists());
+        drop(other);
+        state.reserve(None, Time::default()).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_written_under_a_volume_that_was_unmounted() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        let (state, _lease) = leased(&folder);
+        let away = place.path().join("away");
+        fs::rename(&folder, &away).unwrap();
+        fs::create_dir(&folder).unwrap();
+        assert!(matches!(state.reserve(None, Time::default()), Err(StateError::Gone { .. })));
+        assert!(matches!(state.remember(&Remembered::default()), Err(StateError::Gone { .. })));
+        assert!(matches!(state.publish(&mut |_| Ok(b"other".to_vec())), Err(StateError::Gone { .. })));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(&folder).unwrap();
+        fs::rename(&away, &folder).unwrap();
+        state.reserve(None, Time::default()).unwrap();
     }
 }

@@ -80,6 +80,13 @@ pub fn degraded(degraded: &Degraded) -> String {
             "the catalog has no keys yet, so nothing can be published: `tidegate init --offline-keys DIR` creates them".to_owned()
         }
         Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore the key, or rotate it (`tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
+        Degraded::StateAway { version, found } => {
+            let found = found.map_or_else(
+                || "it was removed, or its volume is not mounted".to_owned(),
+                |found| format!("the one there has the version {found}"),
+            );
+            format!("the state folder does not have the last publication of this server, version {version} ({found}), so nothing is signed or promoted: bring the state folder back, and the server goes on by itself; if it is lost, stop the server, and run `tidegate recover --from URL|DIR`")
+        }
         // Restoring what only cannot be read would lead back here.
         Degraded::TrustKept { why, is_unread: true } => format!(
             "`trust/` cannot be read ({why}), so the published keys and roles stay in use: mend that, and the server goes on"

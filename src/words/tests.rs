@@ -275,6 +275,8 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
         Degraded::ClockUntrusted(ClockDoubt::Behind { now, made: now }),
         Degraded::NoKeys,
         Degraded::NoOnlineKey,
+        Degraded::StateAway { version: 7, found: None },
+        Degraded::StateAway { version: 7, found: Some(6) },
         Degraded::TrustKept { why: why(), is_unread: false },
         Degraded::TrustKept { why: why(), is_unread: true },
         Degraded::Unread { why: why() },

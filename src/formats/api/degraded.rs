@@ -137,6 +137,7 @@ impl DegradedBody {
             },
             Degraded::NoKeys
             | Degraded::NoOnlineKey
+            | Degraded::StateAway { .. }
             | Degraded::TrustKept { .. }
             | Degraded::Unread { .. }
             | Degraded::WitnessUnasked { .. }

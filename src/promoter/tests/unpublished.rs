@@ -70,6 +70,60 @@ fn a_state_that_was_removed_is_not_begun_anew_and_nothing_is_promoted_without_it
     assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
 }
 
+#[test]
+fn under_a_volume_that_was_unmounted_nothing_is_signed_promoted_or_written() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    let lease = promoter.setup.state.lease().unwrap();
+    place.settle(&mut promoter);
+    let before = version(&shared);
+    let (state, away) = (place.path("state"), place.path("away"));
+    fs::rename(&state, &away).unwrap();
+    fs::create_dir(&state).unwrap();
+    place.pass(DAY * 14);
+    place.add("1.8.5", false);
+    for _ in 0..3 {
+        retry(&place, &mut promoter);
+        assert!(degraded(&shared).contains(&DegradedKind::SigningFailing), "{}", detail(&shared));
+        assert!(detail(&shared).contains("volume is not mounted"), "{}", detail(&shared));
+    }
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
+    assert_eq!((version(&shared), place.in_production("1.8.4")), (before, None));
+    assert!(!has_entered(&place, "1.8.5"));
+
+    fs::remove_dir(&state).unwrap();
+    fs::rename(&away, &state).unwrap();
+    retry(&place, &mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
+    drop(lease);
+}
+
+#[test]
+fn beside_another_last_publication_nothing_is_signed_and_a_copy_of_the_own_one_is_good() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let publication = place.path("state/publication");
+    let old = fs::read(&publication).unwrap();
+    place.add("1.8.5", false);
+    place.settle(&mut promoter);
+    let (own, before) = (fs::read(&publication).unwrap(), version(&shared));
+    fs::write(&publication, &old).unwrap();
+    place.add("1.8.6", false);
+    place.settle(&mut promoter);
+    retry(&place, &mut promoter);
+    assert!(degraded(&shared).contains(&DegradedKind::SigningFailing), "{}", detail(&shared));
+    assert_eq!(version(&shared), before);
+    assert!(!has_entered(&place, "1.8.6"));
+    assert_eq!(fs::read(&publication).unwrap(), old);
+
+    fs::write(&publication, own).unwrap();
+    retry(&place, &mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.6");
+}
+
 /// A key whose use takes away the state, as a volume that is unmounted right then.
 #[derive(Debug)]
 struct Last {
@@ -107,7 +161,7 @@ fn a_state_that_goes_away_while_promotions_are_rehearsed_promotes_nothing() {
     promoter.turn();
     assert!(away.exists(), "it was rehearsed");
     assert_eq!(place.in_production("1.8.4"), None);
-    assert!(degraded(&shared).contains(&DegradedKind::PublishFailing), "{}", detail(&shared));
+    assert!(degraded(&shared).contains(&DegradedKind::SigningFailing), "{}", detail(&shared));
 
     fs::remove_file(&state).unwrap();
     fs::rename(&away, &state).unwrap();
@@ -145,8 +199,8 @@ fn what_could_not_be_stored_must_be_before_anything_more_is_promoted() {
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();
     place.settle(&mut promoter);
-    let publication = place.path("state/publication");
-    fs::remove_file(&publication).unwrap();
+    let (publication, away) = (place.path("state/publication"), place.path("away"));
+    fs::rename(&publication, &away).unwrap();
     fs::create_dir_all(publication.join("in the way")).unwrap();
     place.pass(DAY);
     promoter.turn();
@@ -157,6 +211,7 @@ fn what_could_not_be_stored_must_be_before_anything_more_is_promoted() {
     assert!(!has_entered(&place, "1.8.5"));
 
     fs::remove_dir_all(&publication).unwrap();
+    fs::rename(&away, &publication).unwrap();
     retry(&place, &mut promoter);
     assert_eq!(degraded(&shared), [], "{}", detail(&shared));
     assert!(has_entered(&place, "1.8.5"));

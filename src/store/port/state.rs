@@ -23,6 +23,15 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// [`StateError::InUse`] when another process has locked it.
     fn lease(&self) -> Result<Exclusive, StateError>;
 
+    /// Makes sure that the [lease](Self::lease), if this process has it, is for the state that is there now: locks that
+    /// again if the state was replaced. Whatever changes the state does this first.
+    ///
+    /// # Errors
+    /// [`StateError::Gone`] when there is no state, and [`StateError::InUse`] when another process has locked it.
+    fn keep_lease(&self) -> Result<(), StateError> {
+        Ok(())
+    }
+
     /// Reserves an unused version number for the next documents. It is higher than the last one reserved,
     /// higher than the last one `published`, and at least the milliseconds since 1970, so that a server
     /// that lost its state does not reuse an old one. The reservation is durable before this returns.
@@ -152,6 +161,8 @@ pub enum StateError {
         "the state {place} is in use by {holder}: a second server with the same state would reuse its version numbers; stop that server, or give this one its own `--state`"
     )]
     InUse { place: String, holder: String },
+    #[error("the state {place} is gone: it was removed, or its volume is not mounted")]
+    Gone { place: String },
     #[error("{what} cannot be read")]
     Read { what: String, source: io::Error },
     /// The store failed.
