@@ -39,7 +39,7 @@ pub fn is_confirmed_by(now: Time, expected: Time, by: Time) -> bool {
 pub struct ClockWatch {
     /// Where the last trusted time comes from, if an earlier process trusted it.
     restored: Option<Restored>,
-    /// Whether it was known before what time it is: something was published, or somebody confirmed a time.
+    /// Whether it is known what time it is: something was published, or somebody confirmed a time.
     is_known: bool,
     /// Whether the clock was doubted when it was last judged.
     is_doubted: bool,
@@ -130,7 +130,8 @@ impl ClockWatch {
     ///
     /// The first time ever, a clock is trusted unless it is behind the last publication. A clock that is set
     /// forward later stays in doubt until it is set back or the jump is [settled](Self::settle). Only a person can
-    /// tell whether it was set by mistake, which would promote releases that have not soaked. A clock that is set back is trusted after a while, since it can only delay promotions.
+    /// tell whether it was set by mistake, which would promote releases that have not soaked. A clock that is set
+    /// back is trusted after a while, since it can only delay promotions.
     pub fn judge(
         &mut self,
         now: Time,
@@ -138,6 +139,7 @@ impl ClockWatch {
         made: Option<Time>,
         is_synchronised: bool,
     ) -> Reading {
+        self.is_known |= made.is_some();
         let reading = self.read(now, monotonic, made, is_synchronised);
         self.is_doubted = reading.doubt.is_some();
         reading
@@ -173,7 +175,8 @@ impl ClockWatch {
         } else {
             // The base follows the clock in small steps, so a slewed clock stays trusted.
             self.base = Some(Moment(now, monotonic));
-            self.first = self.first.filter(|_| !is_synchronised).or(self.base);
+            // Before anything is published, no time is known, so the last one counts.
+            self.first = self.first.filter(|_| self.is_known && !is_synchronised).or(self.base);
             (self.made, self.steady, self.restored) = (None, None, None);
             return Reading { now, doubt: None };
         };
@@ -298,11 +301,26 @@ mod tests {
             (ClockWatch::trusting, 600, "2018-01-01T00:30:00Z", true),
         ] {
             let mut watch = watch();
-            let made = Some(t("2017-01-01"));
+            let made = watch.is_known.then(|| t("2017-01-01"));
             watch.judge(t("2018-01-01"), Duration::from_secs(20), made, false);
             let reading = watch.judge(t(clock), Duration::from_secs(monotonic), made, false);
             assert_eq!(reading.doubt.is_some(), doubted, "{monotonic} {clock}");
         }
+    }
+
+    #[test]
+    fn once_something_is_published_the_time_is_known_also_to_the_first_process() {
+        let mut watch = ClockWatch::default();
+        let mut judge = |clock: &str, made: Option<&str>, monotonic| {
+            watch.judge(t(clock), Duration::from_secs(monotonic), made.map(t), false).doubt.is_none()
+        };
+        assert!(judge("1970-01-01", None, 5));
+        assert!(judge("2018-01-01", None, 10));
+        // How far the clock was set before that does not count.
+        let made = Some("2018-01-01");
+        assert!(judge("2018-01-01T00:00:01Z", made, 11));
+        assert!(judge("2018-01-01T18:00:00Z", made, 12));
+        assert!(!judge("2018-01-17", made, 13));
     }
 
     #[test]
