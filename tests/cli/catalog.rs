@@ -237,6 +237,42 @@ fn a_served_file_with_a_fault_may_be_corrected_and_not_removed() {
 }
 
 #[test]
+fn a_served_file_in_the_wrong_place_may_be_moved_to_its_own() {
+    let desk = Desk::new();
+    desk.line("1.7", "");
+    desk.release("1.8.4", SOAKED);
+    let held = "hold: { at: 2018-01-01T00:00:00Z, by: ada, reason: etcd }\n";
+    desk.release(
+        "1.8.99",
+        &format!("stages:\n  preproduction: {{ since: 2018-01-01T00:00:00Z, by: ada }}\n{held}"),
+    );
+    serve_this(&desk);
+    let check = ["catalog", "check", "--against", "served"];
+    let rename = |from: &str, to: &str| std::fs::rename(desk.path(from), desk.path(to)).unwrap();
+    let own = desk.path("channels/1.8/1.8.99.yaml");
+    for wrong in ["served/1.7/1.8.99.yaml", "served/1.8/1.8.98.yaml"] {
+        rename("served/1.8/1.8.99.yaml", wrong);
+        assert!(desk.run(&["catalog", "check", "--catalog", "served"]).contains("exit 1"));
+        desk.done(&check);
+        // Gone altogether, it was not moved.
+        rename("channels/1.8/1.8.99.yaml", "away");
+        let told = desk.run(&check);
+        assert!(told.contains("exit 1") && told.contains("it is gone"), "{told}");
+        rename("away", "channels/1.8/1.8.99.yaml");
+        rename(wrong, "served/1.8/1.8.99.yaml");
+    }
+    // It may be corrected on the way.
+    rename("served/1.8/1.8.99.yaml", "served/1.7/1.8.99.yaml");
+    desk.edit("served/1.7/1.8.99.yaml", "format: 1\n", "format: 1\ncolour: green\n");
+    desk.done(&check);
+    rename("served/1.7/1.8.99.yaml", "away");
+    std::fs::copy(own, desk.path("served/1.8/1.8.99.yaml")).unwrap();
+
+    rename("served/1.8", "served/1.8x");
+    desk.done(&check);
+}
+
+#[test]
 fn a_fault_in_one_served_file_takes_the_guard_off_no_other() {
     let desk = Desk::new();
     desk.release("1.8.4", SOAKED);

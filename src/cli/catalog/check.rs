@@ -27,10 +27,13 @@ use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
 use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
-use crate::formats::yaml::{POLICY_PATH, Reading, is_meant_as_policy, line_path, release_path, release_stem};
+use crate::formats::yaml::{
+    POLICY_PATH, Reading, is_content, is_meant_as_policy, line_path, release_path, release_stem,
+};
 use crate::publish::continuity::trusted;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
+use crate::store::plain;
 use crate::store::port::{CommitError, Snapshot};
 use crate::words;
 use crate::words::rules::message_and_hint;
@@ -153,7 +156,7 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     }
     let written = view.as_written(workspace.now());
     let base = comparable(&before.reading, &written);
-    let mut faults = removed_unread(&before.reading, served, workspace);
+    let mut faults = removed_unread(&before.reading, served, view, workspace);
     // Which entries are new is unknown where a file cannot be read.
     let early = new_and_too_early(&base, &view.snapshot.reading.catalog);
     let is_read = |early: &&Broken| match &early.at {
@@ -191,7 +194,21 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     // A faulty line has its own report, and the server keeps serving its last good documents.
     let refused = &view.snapshot.reading.faulty;
     let mut steps = step_backs(&Offer::all(&base, now), &Offer::all(&after, now));
-    steps.retain(|step| !refused.contains_key(step.line.as_str()));
+    // What a faulty file had is unknown. If it is gone, it was moved, or is reported.
+    let is_removed = |step: &StepBack| {
+        let is_here = |version: &Version| view.snapshot.reading.catalog.release(version).is_some();
+        let path = match &step.kind {
+            StepBackKind::Release(version) => release_path(&step.line, version),
+            StepBackKind::Channel
+                if base.line(&step.line).is_some_and(|line| line.releases.keys().all(is_here)) =>
+            {
+                line_path(&step.line)
+            }
+            _ => return false,
+        };
+        is_gone(workspace, &path) && before.reading.faults.iter().any(|fault| fault.file == path)
+    };
+    steps.retain(|step| !refused.contains_key(step.line.as_str()) && !is_removed(step));
     let uncompared = |(line, why): (LineName, String)| {
         format!(
             "line `{line}` has faults in the catalog that it is compared with, so only its other files were compared: {why}"
@@ -210,8 +227,8 @@ fn can_be_read(reading: &Reading, line: &LineName, release: Option<&Version>) ->
 }
 
 /// A fault for each file of the served catalog that has faults there and is gone here: nobody can tell what it
-/// had. A file whose name has no meaning in a catalog had nothing.
-fn removed_unread(before: &Reading, served: &Path, workspace: &Workspace) -> Vec<Fault> {
+/// had. A file whose name has no meaning in a catalog had nothing, and one that was moved is checked where it is now.
+fn removed_unread(before: &Reading, served: &Path, view: &View, workspace: &Workspace) -> Vec<Fault> {
     let has_meaning = |file: &str| {
         let line = file.strip_suffix("/line.yaml").map(LineName::parse);
         let version = release_stem(file).map(Version::parse);
@@ -220,8 +237,13 @@ fn removed_unread(before: &Reading, served: &Path, workspace: &Workspace) -> Vec
         let is_policy = is_meant_as_policy(file) && !workspace.catalog.join(POLICY_PATH).exists();
         is_line || version.is_some_and(|version| version.is_ok()) || is_policy
     };
-    let is_gone = |file: &str| fs::symlink_metadata(workspace.catalog.join(file)).is_err();
-    let gone = before.faults.iter().filter(|fault| has_meaning(&fault.file) && is_gone(&fault.file));
+    let is_moved = |file: &str| {
+        let version = release_stem(file).and_then(|stem| Version::parse(stem).ok());
+        version.is_some_and(|version| view.snapshot.reading.catalog.release(&version).is_some())
+            || has_content(&workspace.catalog, &served.join(file))
+    };
+    let is_lost = |file: &str| has_meaning(file) && is_gone(workspace, file) && !is_moved(file);
+    let gone = before.faults.iter().filter(|fault| is_lost(&fault.file));
     let first: BTreeMap<&str, &Fault> = gone.rev().map(|fault| (&*fault.file, fault)).collect();
     let fault = |(file, fault): (&str, &Fault)| {
         let place = served.join(file);
@@ -232,9 +254,29 @@ fn removed_unread(before: &Reading, served: &Path, workspace: &Workspace) -> Vec
             fault.column,
             fault.message
         );
-        Fault::new(file, "", Spot::START, &message, "correct it in this change, and remove it in a later one")
+        let hint =
+            "correct it in this change, or move it as it is to its own place; remove it in a later one";
+        Fault::new(file, "", Spot::START, &message, hint)
     };
     first.into_iter().map(fault).collect()
+}
+
+/// Whether a catalog has nothing at the path of a file.
+fn is_gone(workspace: &Workspace, file: &str) -> bool {
+    fs::symlink_metadata(workspace.catalog.join(file)).is_err()
+}
+
+/// Whether a file of a line or a release in a catalog has the same content as another file.
+fn has_content(catalog: &Path, other: &Path) -> bool {
+    let Ok(content) = plain::whole(other) else { return false };
+    let files =
+        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let counts = |path: &PathBuf| {
+        let path = path.strip_prefix(catalog).ok().and_then(Path::to_str);
+        path.is_some_and(is_content)
+    };
+    let mut all = files(catalog.to_owned()).flat_map(files).filter(counts);
+    all.any(|path| plain::whole(&path).is_ok_and(|own| own == content))
 }
 
 /// The served catalog, with its faulty lines as far as they can be compared. A line whose own file cannot be read
