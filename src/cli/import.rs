@@ -111,7 +111,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let copied = payloads.put(&files).with_context(unusable).hint(
         "the export is incomplete or damaged: run `tidegate export` again, which replaces damaged files, and carry it here again",
     )?;
-    let is_whole = |before: &Publication| before.lost_lines().next().is_none();
+    // What an earlier version stored may lack the answers by architecture.
+    let is_whole = |before: &Publication| before.lost_lines().next().is_none() && before.has_arches();
     let imported = !before.is_some_and(|before| before.version == publication.version && is_whole(&before));
     if imported {
         durable::write(&workspace.imported_root(), publication.root().raw(), Mode::Private)?;

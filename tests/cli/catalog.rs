@@ -230,6 +230,14 @@ fn a_served_file_with_a_fault_may_be_corrected_and_not_removed() {
         desk.write(&served, &good);
         desk.line("1.8", "");
     }
+    // A copy of a release that is served beside it is no place to which it was moved.
+    let good = desk.read("channels/1.8/1.8.5.yaml");
+    desk.write("served/1.8/1.8.5.yaml", &desk.read("served/1.8/1.8.4.yaml"));
+    std::fs::remove_file(desk.path("channels/1.8/1.8.5.yaml")).unwrap();
+    let told = desk.run(&check);
+    assert!(told.contains("exit 1") && told.contains("channels/1.8/1.8.5.yaml:1:1: it is gone"), "{told}");
+    desk.write("channels/1.8/1.8.5.yaml", &good);
+    desk.write("served/1.8/1.8.5.yaml", &good);
     // What nobody reads may go.
     desk.write("served/1.8/copy of 1.8.5.yaml", "format: 1\nli");
     let told = desk.run(&check);

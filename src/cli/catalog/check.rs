@@ -240,7 +240,7 @@ fn removed_unread(before: &Reading, served: &Path, view: &View, workspace: &Work
     let is_moved = |file: &str| {
         let version = release_stem(file).and_then(|stem| Version::parse(stem).ok());
         version.is_some_and(|version| view.snapshot.reading.catalog.release(&version).is_some())
-            || has_content(&workspace.catalog, &served.join(file))
+            || has_new_copy(&workspace.catalog, served, file)
     };
     let is_lost = |file: &str| has_meaning(file) && is_gone(workspace, file) && !is_moved(file);
     let gone = before.faults.iter().filter(|fault| is_lost(&fault.file));
@@ -266,14 +266,15 @@ fn is_gone(workspace: &Workspace, file: &str) -> bool {
     fs::symlink_metadata(workspace.catalog.join(file)).is_err()
 }
 
-/// Whether a file of a line or a release in a catalog has the same content as another file.
-fn has_content(catalog: &Path, other: &Path) -> bool {
-    let Ok(content) = plain::whole(other) else { return false };
+/// Whether a catalog has the content of a served file in a file of a line or a release that is not served. One that is
+/// served already had that content of its own.
+fn has_new_copy(catalog: &Path, served: &Path, file: &str) -> bool {
+    let Ok(content) = plain::whole(&served.join(file)) else { return false };
     let files =
         |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
     let counts = |path: &PathBuf| {
         let path = path.strip_prefix(catalog).ok().and_then(Path::to_str);
-        path.is_some_and(is_content)
+        path.is_some_and(|path| is_content(path) && fs::symlink_metadata(served.join(path)).is_err())
     };
     let mut all = files(catalog.to_owned()).flat_map(files).filter(counts);
     all.any(|path| plain::whole(&path).is_ok_and(|own| own == content))
