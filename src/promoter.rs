@@ -240,7 +240,8 @@ impl Promoter {
         let unasked = unasked.map(|why| Degraded::WitnessUnasked { why: (*why).clone() });
         let hindrance = Hindrance {
             jump: self.timekeeper.jump(),
-            is_state_away: self.check_state().is_err(),
+            is_state_away: self.check_state().is_err()
+                || self.last.is_some() && self.setup.state.head().is_none(),
             is_unsettled: self.watching.is_unsettled(),
             unreadable,
             unasked,
@@ -294,6 +295,11 @@ impl Promoter {
     /// than what clients have seen as soon as the volume is back.
     fn check_state(&self) -> Result<(), Degraded> {
         let state = &*self.setup.state;
+        let kept = state.keep_lease();
+        if kept.map_err(|error| Degraded::failed(DegradedKind::SigningFailing, &error))? {
+            // What is missing in the very state that this process has locked is replaced by the next publication.
+            return Ok(());
+        }
         if let Some(last) = self.last.as_deref() {
             let head = state.head();
             if head.is_none() || head != self.head.get() {
@@ -306,7 +312,7 @@ impl Promoter {
                 }
             }
         }
-        state.keep_lease().map_err(|error| Degraded::failed(DegradedKind::SigningFailing, &error))
+        Ok(())
     }
 
     /// Whether the last publication was made in this millisecond. Then the next one must wait for the next

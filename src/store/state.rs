@@ -30,11 +30,19 @@ use segments::SegmentFolder;
 #[derive(Debug, Clone)]
 pub struct StateFolder {
     folder: PathBuf,
-    lock: Arc<Mutex<Option<File>>>,
+    lock: Arc<Mutex<Option<Held>>>,
+}
+
+/// A lock that this process has.
+#[derive(Debug)]
+struct Held {
+    lock: File,
+    /// Whether the folder was replaced since the lease was taken.
+    is_replaced: bool,
 }
 
 /// Gives the lock back when it is dropped.
-struct Lease(Arc<Mutex<Option<File>>>);
+struct Lease(Arc<Mutex<Option<Held>>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
@@ -42,7 +50,7 @@ impl Drop for Lease {
     }
 }
 
-fn held(lock: &Mutex<Option<File>>) -> MutexGuard<'_, Option<File>> {
+fn held(lock: &Mutex<Option<Held>>) -> MutexGuard<'_, Option<Held>> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -170,23 +178,24 @@ fn read(path: &Path) -> io::Result<String> {
 impl StateStore for StateFolder {
     fn lease(&self) -> Result<Exclusive, StateError> {
         let lock = lock::state(&self.folder)?;
-        *held(&self.lock) = Some(lock);
+        *held(&self.lock) = Some(Held { lock, is_replaced: false });
         Ok(Exclusive::new(Lease(Arc::clone(&self.lock))))
     }
 
-    fn keep_lease(&self) -> Result<(), StateError> {
+    fn keep_lease(&self) -> Result<bool, StateError> {
         let mut held = held(&self.lock);
-        if held.as_ref().is_none_or(|lock| lock::is_of(lock, &self.folder)) {
-            return Ok(());
+        let Some(kept) = held.as_mut() else { return Ok(false) };
+        if lock::is_of(&kept.lock, &self.folder) {
+            return Ok(!kept.is_replaced);
         }
         // The mount point of a volume is empty while that is not mounted, and must stay so.
         let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
         if !is_there(&self.folder.join("lock")) && !is_there(&self.publication_path()) {
             return Err(StateError::Gone { place: format!("folder `{}`", self.folder.display()) });
         }
-        *held = Some(lock::existing_state(&self.folder)?);
+        *kept = Held { lock: lock::existing_state(&self.folder)?, is_replaced: true };
         tracing::warn!("the state folder `{}` was replaced, and is locked again", self.folder.display());
-        Ok(())
+        Ok(false)
     }
 
     fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError> {

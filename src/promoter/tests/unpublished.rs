@@ -103,12 +103,16 @@ fn under_a_volume_that_was_unmounted_nothing_is_signed_promoted_or_written() {
 fn beside_another_last_publication_nothing_is_signed_and_a_copy_of_the_own_one_is_good() {
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();
+    let lease = promoter.setup.state.lease().unwrap();
     place.settle(&mut promoter);
-    let publication = place.path("state/publication");
+    let (state, publication) = (place.path("state"), place.path("state/publication"));
     let old = fs::read(&publication).unwrap();
     place.add("1.8.5", false);
     place.settle(&mut promoter);
     let (own, before) = (fs::read(&publication).unwrap(), version(&shared));
+    // A copy of the folder has another lock.
+    fs::rename(state.join("lock"), place.path("lock")).unwrap();
+    fs::write(state.join("lock"), "").unwrap();
     fs::write(&publication, &old).unwrap();
     place.add("1.8.6", false);
     place.settle(&mut promoter);
@@ -122,6 +126,29 @@ fn beside_another_last_publication_nothing_is_signed_and_a_copy_of_the_own_one_i
     retry(&place, &mut promoter);
     assert_eq!(degraded(&shared), [], "{}", detail(&shared));
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.6");
+    drop(lease);
+}
+
+#[test]
+fn in_the_state_that_is_locked_a_publication_that_is_lost_or_older_is_replaced() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    let lease = promoter.setup.state.lease().unwrap();
+    place.settle(&mut promoter);
+    let publication = place.path("state/publication");
+    let old = fs::read(&publication).unwrap();
+    for (add, damage) in [("1.8.5", None), ("1.8.6", Some(&old))] {
+        place.add(add, false);
+        match damage {
+            None => fs::remove_file(&publication).unwrap(),
+            Some(old) => fs::write(&publication, old).unwrap(),
+        }
+        retry(&place, &mut promoter);
+        assert_eq!(degraded(&shared), [], "{add}: {}", detail(&shared));
+        assert_eq!(latest(&shared, "1.8-preproduction"), add);
+        assert_ne!(fs::read(&publication).unwrap(), old);
+    }
+    drop(lease);
 }
 
 /// A key whose use takes away the state, as a volume that is unmounted right then.

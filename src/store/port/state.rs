@@ -24,12 +24,13 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     fn lease(&self) -> Result<Exclusive, StateError>;
 
     /// Makes sure that the [lease](Self::lease), if this process has it, is for the state that is there now: locks that
-    /// again if the state was replaced. Whatever changes the state does this first.
+    /// again if the state was replaced. Whatever changes the state does this first. Returns whether this is the very
+    /// state that the lease was taken of.
     ///
     /// # Errors
     /// [`StateError::Gone`] when there is no state, and [`StateError::InUse`] when another process has locked it.
-    fn keep_lease(&self) -> Result<(), StateError> {
-        Ok(())
+    fn keep_lease(&self) -> Result<bool, StateError> {
+        Ok(false)
     }
 
     /// Reserves an unused version number for the next documents. It is higher than the last one reserved,
