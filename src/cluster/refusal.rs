@@ -62,7 +62,7 @@ pub enum Refusal {
         rfc3339(*.known)
     )]
     ClockBack { now: Time, known: Time },
-    #[error("release `{version}` has no payload for {machine}, only for {}; set the architecture with `--arch A`", .has.join(", "))]
+    #[error("release `{version}` has no payload for {machine}, only for {}; add the cluster again with `--replace` and `--arch A`", .has.join(", "))]
     NoPayload {
         version: Version,
         /// A description of the machine that needs a payload.
