@@ -121,6 +121,11 @@ impl Client {
             let bad = || SetupError::Proxy { variable: found.variable };
             found.scheme().ok_or_else(bad)?;
             http = http.proxy(reqwest::Proxy::all(&found.address).map_err(|_| bad())?);
+            if !server.is_https() {
+                // Small proxies close each connection after its reply without saying so, often just when it is used
+                // again. A tunnel to a server over TLS is not theirs to close.
+                http = http.pool_max_idle_per_host(0);
+            }
         }
         Ok(Self { http: http.build().map_err(SetupError::Other)?, server, proxy })
     }
