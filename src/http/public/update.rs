@@ -27,7 +27,7 @@ pub fn get<'p>(ask: &Ask<'_>, publication: &'p Publication) -> Result<Answer<'p>
     Ok((answer, cache))
 }
 
-/// Parses the architecture of a cluster. An empty one is none: a client's template may leave it empty.
+/// Parses the architecture of a cluster. An empty value counts as not given, since a client's template may leave it empty.
 pub(super) fn arch(query: &str) -> Result<Option<Cow<'_, str>>, Problem> {
     let Some(text) = parameter(query, "arch")?.filter(|text| !text.is_empty()) else { return Ok(None) };
     match text::arch(&text) {
