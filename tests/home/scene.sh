@@ -36,7 +36,8 @@ is_same() {
     }
 }
 
-is_missing() { ! grep "$1" "$2"; }
+# Whether a file does not have a text, taken literally: is_missing TEXT FILE
+is_missing() { ! grep -F -- "$1" "$2"; }
 
 finish() { ((failures == 0)); }
 
