@@ -70,8 +70,9 @@ pub enum Degraded {
 /// Why the machine's clock is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockDoubt {
-    /// The clock was changed: it says `now` but should say `expected`.
-    Turned { now: Time, expected: Time },
+    /// The clock was changed: it says `now` but should say `expected`. With `has_booted`, nothing counted the time since
+    /// `expected`, so the machine may just have been off.
+    Turned { now: Time, expected: Time, has_booted: bool },
     /// The clock is behind the last publication, which was made at `made`.
     Behind { now: Time, made: Time },
 }

@@ -26,6 +26,7 @@ struct Body {
 enum ReasonBody {
     Off,
     Turned(Clock),
+    Booted(Clock),
     Behind(Clock),
     Failing(String),
 }
@@ -88,8 +89,11 @@ impl ReasonBody {
     fn of(reason: NotPromoting) -> Self {
         match reason {
             NotPromoting::Off => Self::Off,
-            NotPromoting::Clock(ClockDoubt::Turned { now, expected }) => {
+            NotPromoting::Clock(ClockDoubt::Turned { now, expected, has_booted: false }) => {
                 Self::Turned(Clock { now, expected })
+            }
+            NotPromoting::Clock(ClockDoubt::Turned { now, expected, has_booted: true }) => {
+                Self::Booted(Clock { now, expected })
             }
             NotPromoting::Clock(ClockDoubt::Behind { now, made }) => {
                 Self::Behind(Clock { now, expected: made })
@@ -102,7 +106,10 @@ impl ReasonBody {
         Some(match self {
             Self::Off => NotPromoting::Off,
             Self::Turned(Clock { now, expected }) => {
-                NotPromoting::Clock(ClockDoubt::Turned { now, expected })
+                NotPromoting::Clock(ClockDoubt::Turned { now, expected, has_booted: false })
+            }
+            Self::Booted(Clock { now, expected }) => {
+                NotPromoting::Clock(ClockDoubt::Turned { now, expected, has_booted: true })
             }
             Self::Behind(Clock { now, expected: made }) => {
                 NotPromoting::Clock(ClockDoubt::Behind { now, made })
@@ -123,7 +130,8 @@ mod tests {
         for not_promoting in [
             None,
             Some(NotPromoting::Off),
-            Some(NotPromoting::Clock(ClockDoubt::Turned { now, expected })),
+            Some(NotPromoting::Clock(ClockDoubt::Turned { now, expected, has_booted: false })),
+            Some(NotPromoting::Clock(ClockDoubt::Turned { now, expected, has_booted: true })),
             Some(NotPromoting::Clock(ClockDoubt::Behind { now: expected, made: now })),
             Some(NotPromoting::Failing(DegradedKind::CommitFailing)),
         ] {

@@ -55,7 +55,7 @@ impl Timekeeper {
             self.stored = Some((monotonic, is_doubted));
         }
         let jump = reading.doubt.map(|doubt| match doubt {
-            ClockDoubt::Turned { now, expected } => now - expected,
+            ClockDoubt::Turned { now, expected, .. } => now - expected,
             ClockDoubt::Behind { .. } => TimeDelta::zero(),
         });
         let is_same = self.jump.zip(jump).is_some_and(|(before, jump)| (jump - before).abs() <= CHANGE);
@@ -139,7 +139,7 @@ pub fn jump(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> Option<Clo
     let is_accepted =
         state.accepted().is_some_and(|accepted| (now - accepted.at).abs() <= clock_watch::SETTLED_WITHIN);
     doubt(state, clock, made).filter(|doubt| match doubt {
-        ClockDoubt::Turned { now, expected } => expected < now && !is_accepted,
+        ClockDoubt::Turned { now, expected, .. } => expected < now && !is_accepted,
         // What is published says so, too.
         ClockDoubt::Behind { .. } => false,
     })
@@ -148,7 +148,7 @@ pub fn jump(state: &dyn StateStore, clock: &dyn Clock, made: Time) -> Option<Clo
 /// Whether what a witness shows, which was made at the time `by`, confirms the time to which a clock has jumped.
 pub fn is_confirmed_by(doubt: &ClockDoubt, by: Time) -> bool {
     match doubt {
-        ClockDoubt::Turned { now, expected } => clock_watch::is_confirmed_by(*now, *expected, by),
+        ClockDoubt::Turned { now, expected, .. } => clock_watch::is_confirmed_by(*now, *expected, by),
         ClockDoubt::Behind { .. } => false,
     }
 }

@@ -161,6 +161,9 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
 /// Says why the clock is not trusted, and how to fix it.
 pub fn clock_doubt(doubt: &ClockDoubt) -> String {
     let remedy = match doubt {
+        ClockDoubt::Turned { has_booted: true, .. } => {
+            "it is believed once a time server has set it (`timedatectl` shows that), or confirm it if it is right: `tidegate clock accept --reason TEXT`"
+        }
         ClockDoubt::Turned { .. } => {
             "correct it, or confirm it if it is right now: `tidegate clock accept --reason TEXT`"
         }
@@ -174,7 +177,12 @@ pub fn clock_doubt(doubt: &ClockDoubt) -> String {
 /// Says why the clock is not trusted.
 pub fn clock_reading(doubt: &ClockDoubt) -> String {
     match doubt {
-        ClockDoubt::Turned { now, expected } => {
+        ClockDoubt::Turned { now, expected, has_booted: true } => format!(
+            "after a boot, the clock says {}, more than a day later than the last time known, {}, and no time server confirms that",
+            rfc3339(*now),
+            rfc3339(*expected)
+        ),
+        ClockDoubt::Turned { now, expected, .. } => {
             format!("the clock was changed: it says {}, but should say {}", rfc3339(*now), rfc3339(*expected))
         }
         ClockDoubt::Behind { now, made } => format!(

@@ -127,7 +127,7 @@ impl DegradedBody {
                 Self { version: Some(version.to_string()), count: Some(more + 1), ..body }
             }
             Degraded::ClockUntrusted(
-                ClockDoubt::Turned { now, expected } | ClockDoubt::Behind { now, made: expected },
+                ClockDoubt::Turned { now, expected, .. } | ClockDoubt::Behind { now, made: expected },
             ) => Self { clock: Some(rfc3339(*now)), expected: Some(rfc3339(*expected)), ..body },
             Degraded::RefusedByClock { now, expires } => Self {
                 document: Some("publication".to_owned()),

@@ -32,7 +32,7 @@ impl NotPromotingBody {
         let body = Self { kind: why.name(), message: words::not_promoting(why), ..Self::default() };
         match why {
             NotPromoting::Clock(
-                ClockDoubt::Turned { now, expected } | ClockDoubt::Behind { now, made: expected },
+                ClockDoubt::Turned { now, expected, .. } | ClockDoubt::Behind { now, made: expected },
             ) => Self { clock: Some(rfc3339(now)), expected: Some(rfc3339(expected)), ..body },
             NotPromoting::Off | NotPromoting::Failing(_) => body,
         }

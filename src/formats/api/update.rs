@@ -470,7 +470,7 @@ mod tests {
             let body = UpdateBody::of(&views.answer(channel, &v("1.8.1")));
             (serde_json::to_value(&body).unwrap(), body.message)
         };
-        let doubt = ClockDoubt::Turned { now: t("2018-01-03"), expected: t("2018-01-02") };
+        let doubt = ClockDoubt::Turned { now: t("2018-01-03"), expected: t("2018-01-02"), has_booted: false };
         let (json, told) = body(NotPromoting::Clock(doubt), "2018-01-02");
         assert!(
             told.contains("; apart from that, `1.8.2` follows at 2018-01-15T00:00:00Z at the earliest"),
