@@ -213,6 +213,11 @@ pub fn main() -> ExitCode {
         }
     };
     let (mut out, mut err) = (std::io::stdout(), log.err());
+    if cli.command.is_service()
+        && let Err(error) = signals::outlive_hangups()
+    {
+        return failure::report(&error.into(), cli.globals.output, "", &mut err);
+    }
     execute(cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod descriptors;
 mod memory;
+mod notify;
 mod sockets;
 mod supervisor;
 mod witness;

@@ -169,8 +169,8 @@ impl ClockWatch {
                 && !(self.restored.is_some() && is_behind)
         });
         let doubt = if let Some(expected) = turned {
-            let has_booted = expected < now
-                && self.restored.is_some_and(|known| !known.is_same_boot && !known.is_doubted);
+            let has_booted =
+                expected < now && self.restored.is_some_and(|known| !known.is_same_boot && !known.is_doubted);
             ClockDoubt::Turned { now, expected, has_booted }
         } else if let Some(made) = made.filter(|made| now < *made) {
             ClockDoubt::Behind { now, made }

@@ -72,7 +72,10 @@ struct Told(UnixDatagram);
 
 impl Told {
     fn new(place: &Place) -> Self {
-        let socket = UnixDatagram::bind(place.path("notify")).unwrap();
+        Self::at(UnixDatagram::bind(place.path("notify")).unwrap())
+    }
+
+    fn at(socket: UnixDatagram) -> Self {
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         Self(socket)
     }
@@ -114,6 +117,22 @@ fn a_supervisor_is_told_when_the_server_is_ready_that_it_lives_and_that_it_stops
     fs::write(place.path("channels/1.8/1.8.2.yaml"), "format: 1\nvers").unwrap();
     told.until("line_refused");
     told.until("WATCHDOG=1");
+    assert!(server.stop().success());
+    told.until("STOPPING=1");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_supervisor_is_told_at_a_socket_without_a_file() {
+    use std::os::linux::net::SocketAddrExt as _;
+    let place = Place::with(&["1.8.1"]);
+    let name = format!("{}/notify", place.dir().display());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let told = Told::at(UnixDatagram::bind_addr(&address).unwrap());
+    let mut command = tidegate(place.dir());
+    command.env("NOTIFY_SOCKET", format!("@{name}"));
+    let server = Server::logged(place.dir(), command, &[]);
+    told.until("READY=1");
     assert!(server.stop().success());
     told.until("STOPPING=1");
 }
@@ -161,4 +180,25 @@ fn a_server_goes_on_after_a_hangup() {
     });
     assert_eq!(server.latest("1.8-production"), "1.8.1");
     assert!(server.stop().success());
+}
+
+#[test]
+fn a_server_that_waits_for_its_witness_goes_on_after_a_hangup() {
+    let place = Place::with(&["1.8.1"]);
+    assert!(place.serve().stop().success());
+    let witness = TcpListener::bind("127.0.0.1:0").unwrap();
+    let from = format!("http://{}", witness.local_addr().unwrap());
+    let mut command = tidegate(place.dir());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--witness", &from]);
+    command.stderr(fs::File::create(place.path("waits.log")).unwrap());
+    let mut server = command.spawn().unwrap();
+    let _asked = witness.accept().unwrap();
+    kill_process(Pid::from_raw(server.id().try_into().unwrap()).unwrap(), Signal::HUP).unwrap();
+    eventually("the log says that it goes on", || {
+        assert_eq!(server.try_wait().unwrap(), None);
+        let log = fs::read_to_string(place.path("waits.log")).unwrap();
+        if log.contains("continuing on SIGHUP") { Ok(()) } else { Err(log) }
+    });
+    server.kill().unwrap();
+    server.wait().unwrap();
 }

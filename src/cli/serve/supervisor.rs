@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sd_notify::NotifyState;
-
+use super::notify::{self, State, tell};
 use super::sockets;
 use crate::clock::SharedClock;
 use crate::domain::rfc3339;
@@ -42,10 +41,10 @@ impl Supervisor {
     /// (`NOTIFY_SOCKET`, `sd_notify(3)`).
     pub fn start(shared: &Handle, clock: &SharedClock) -> anyhow::Result<Self> {
         let supervisor = Self { handed: sockets::take()?, own: Arc::default() };
-        if is_told() {
+        if notify::is_wanted() {
             let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
             let own = Arc::clone(&supervisor.own);
-            let watchdog = sd_notify::watchdog_enabled().filter(|every| !every.is_zero());
+            let watchdog = notify::watchdog();
             std::thread::Builder::new()
                 .name("supervisor".to_owned())
                 .spawn(move || tell_all(&shared, &clock, &own, watchdog))?;
@@ -67,19 +66,10 @@ impl Supervisor {
 
     /// Tells the supervisor that the server stops.
     pub fn stops() {
-        if is_told() {
-            tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+        if notify::is_wanted() {
+            tell(&State::Stopping);
+            tell(&State::Status("stopping"));
         }
-    }
-}
-
-fn is_told() -> bool {
-    std::env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty())
-}
-
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!("cannot tell the supervisor about {states:?}: {error}");
     }
 }
 
@@ -93,13 +83,12 @@ fn tell_all(shared: &Handle, clock: &SharedClock, own: &OnceLock<SocketAddr>, wa
         let (now, turns) = (clock.monotonic(), shared.turns.load(Ordering::Relaxed));
         let starts = turns == 0 && now.saturating_sub(begun) < LONGEST_START;
         if starts && asked.is_none_or(|asked| ASK_MORE <= now.saturating_sub(asked)) {
-            let more = u32::try_from(MORE.as_micros()).unwrap_or(u32::MAX);
-            tell(&[NotifyState::ExtendTimeoutUsec(more)]);
+            tell(&State::ExtendTimeout(MORE));
             asked = Some(now);
         }
         let next = status_line(shared);
         if next != status {
-            tell(&[NotifyState::Status(&next)]);
+            tell(&State::Status(&next));
             status = next;
         }
         let answer = || own.get().and_then(|own| ask(*own, watchdog.unwrap_or(PATIENCE)));
@@ -107,7 +96,7 @@ fn tell_all(shared: &Handle, clock: &SharedClock, own: &OnceLock<SocketAddr>, wa
             // A server with nothing to serve after its first turn has started, too: a restart would not help.
             let may_be = turns > 0 || shared.publication.load().is_some();
             if may_be && answer().is_some_and(|code| code == 200 || turns > 0) {
-                tell(&[NotifyState::Ready]);
+                tell(&State::Ready);
                 (is_ready, watch) = (true, Watch { beat: now, turns });
             }
         } else if let Some(every) = watchdog
@@ -115,7 +104,7 @@ fn tell_all(shared: &Handle, clock: &SharedClock, own: &OnceLock<SocketAddr>, wa
             && (starts || watch.has_turned(turns))
             && answer().is_some()
         {
-            tell(&[NotifyState::Watchdog]);
+            tell(&State::Watchdog);
             watch = Watch { beat: now, turns };
         }
         std::thread::sleep(if is_ready { tick } else { STARTING_TICK });
