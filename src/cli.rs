@@ -37,6 +37,7 @@ mod status;
 mod table;
 mod terminal;
 mod time;
+mod usage;
 mod verify;
 #[cfg(not(feature = "client"))]
 mod without_cluster;
@@ -48,7 +49,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::clock::{SharedClock, SystemClock};
@@ -196,8 +196,8 @@ impl Command {
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
-    let all = arguments.iter().cloned().chain(variables.map(|(_, value)| value));
-    if let Err(error) = keyfile::check_arguments(all) {
+    let mut all = arguments.iter().cloned().chain(variables.map(|(_, value)| value));
+    if let Err(error) = all.try_for_each(keyfile::refuse_key) {
         return failure::report(&error, output(&arguments), "", &mut std::io::stderr());
     }
     let parsed = parse(&arguments, &mut std::io::stderr()).and_then(|cli| {
@@ -256,18 +256,6 @@ fn command() -> clap::Command {
     hide_values(Cli::command())
 }
 
-/// Takes the password out of an address that is refused.
-fn without_password(mut error: clap::Error) -> clap::Error {
-    use clap::error::{ContextKind, ContextValue};
-    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-        && value.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    {
-        let value = ContextValue::String(crate::remote::without_user(value));
-        error.insert(ContextKind::InvalidValue, value);
-    }
-    error
-}
-
 /// Parses arguments, and warns about variables that are set and empty.
 fn parse(arguments: &[OsString], err: &mut dyn Write) -> Result<Cli, clap::Error> {
     let mut reading = environment::ignore_empty(command());
@@ -282,7 +270,7 @@ fn parse(arguments: &[OsString], err: &mut dyn Write) -> Result<Cli, clap::Error
         warn_of_empty(arguments, parsed.as_ref().ok(), err)?;
     }
     let parsed = parsed.and_then(|found| Cli::from_arg_matches(&found).map_err(|e| e.format(&mut reading)));
-    parsed.map_err(|error| with_own_usage(without_password(error), arguments))
+    parsed.map_err(|error| usage::explained(error, arguments))
 }
 
 /// Names the variables that are set and empty, unless a flag overrides them. `parsed` is `None` if the
@@ -298,50 +286,13 @@ fn warn_of_empty(
         let (mut command, found) = environment::matched(all, found);
         environment::check_empty(&mut command, |arg| environment::is_typed(found, arg))
     } else {
-        environment::check_empty(&mut named(arguments), |arg| is_mentioned(arguments, arg))
+        environment::check_empty(&mut usage::named(arguments), |arg| usage::is_mentioned(arguments, arg))
     };
     for warning in warnings? {
         // If stderr is gone, nobody can be warned.
         let _ = writeln!(err, "{warning}");
     }
     Ok(())
-}
-
-/// In an error, clap's usage lists each flag that is set by an environment variable as if the flag were
-/// required. This replaces such a usage with the command's own.
-fn with_own_usage(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
-    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
-        let mut command = named(arguments);
-        let usage = usage.to_string();
-        let is_from_environment = command.get_arguments().any(|argument| {
-            let set = argument.get_env().is_some_and(|name| environment::value(name).is_some());
-            let is_listed = argument.get_long().is_some_and(|long| usage.contains(&format!("--{long}")));
-            set && is_listed && !is_mentioned(arguments, argument)
-        });
-        if is_from_environment {
-            error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
-        }
-    }
-    error
-}
-
-/// Whether a flag seems to be among arguments that could not be parsed.
-fn is_mentioned(arguments: &[OsString], argument: &clap::Arg) -> bool {
-    let is_flag =
-        |long: &str| arguments.iter().any(|word| word.to_string_lossy().starts_with(&format!("--{long}")));
-    argument.get_long().is_some_and(is_flag)
-}
-
-/// The command that the arguments name.
-fn named(arguments: &[OsString]) -> clap::Command {
-    let mut command = command();
-    command.build();
-    for word in arguments.iter().skip(1) {
-        if let Some(next) = command.find_subcommand(word).cloned() {
-            command = next;
-        }
-    }
-    command
 }
 
 fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {

@@ -41,7 +41,7 @@ mod state;
 pub use access::{ACCESS, AccessLine, AccessLog, AccessWriter};
 pub use connection::Deadlines;
 pub use forwarded::Proxies;
-pub use limits::CONNECTION_MEMORY;
+pub use limits::{CONNECTION_MEMORY, MAX_WORKERS};
 pub use logged::Logged;
 pub use server::{Config, Handed, Running, StartError, start};
 

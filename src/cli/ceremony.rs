@@ -105,6 +105,7 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
         Command::Show(args) => show(&args, workspace, terminal)?,
         Command::Sign(args) => sign(&args, workspace, terminal)?,
         Command::Finish(args) => {
+            args.key.iter().try_for_each(|path| keyfile::check_path(path))?;
             let ceremony = read(&args.file)?;
             pins::check_finished(&args.key, &ceremony)?;
             let written = finish(&ceremony, workspace, terminal)?;

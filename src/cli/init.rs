@@ -89,7 +89,7 @@ struct KeyBody {
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    args.root_key.iter().chain([&args.offline_keys]).try_for_each(|path| keyfile::check_path(path))?;
+    args.root_key.iter().try_for_each(|path| keyfile::check_path(path))?;
     let trust = workspace.catalog.join("trust");
     if fs::symlink_metadata(trust.join(ROOT)).is_ok() {
         return Err(refuse(

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -64,8 +63,10 @@ pub enum KeyFile {
 impl KeyFile {
     /// Reads the file of a private or a public key.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let pem = text(path)?;
-        key::pem(&pem).hint_with(key_hint).with_context(|| unusable(path))?;
+        check_path(path)?;
+        let failed = || format!("cannot read `{}`", path.display());
+        let bytes = plain::whole_or_pipe(path).map(Zeroizing::new).with_context(failed).hint(PEM_WANTED)?;
+        let pem = key::text(&bytes).and_then(key::pem).hint_with(key_hint).with_context(|| unusable(path))?;
         if is_private(&pem) {
             check(path)?;
         }
@@ -115,9 +116,10 @@ pub const fn key_hint(error: &KeyError) -> &'static str {
             "if a CI job wrote it from a secret, check that the secret is set there, under this name"
         }
         KeyError::Masked => "write the secret itself to the file: what a job prints is masked",
-        KeyError::Base64 => "decode it first: `base64 -d FILE > KEY.pem`",
-        KeyError::OneLine => {
-            "write it with its line ends: `printf '%s\\n' \"$KEY\" > KEY.pem`, with the quotes; or `'%b\\n'` if they are written as `\\n`"
+        KeyError::Base64 => "decode it first: `(umask 077; base64 -d FILE > KEY.pem)`",
+        KeyError::Utf16 => "convert it: `(umask 077; iconv -f UTF-16 -t UTF-8 FILE > KEY.pem)`",
+        KeyError::Der => {
+            "convert it: `openssl pkey -inform DER -in FILE -out KEY.pem`, with `-pubin` if it is a public key"
         }
         KeyError::Passphrase => {
             "type the passphrase of this key again; with `--passphrase-fd`, the lines must be in the order of the keys"
@@ -165,43 +167,48 @@ pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
     })
 }
 
-/// Refuses a key where the path of its file is expected: an error would print the secret to stderr.
+/// How long a path may be that is shown although nothing shows that it is one. Every form of a key is longer.
+const SHORT: usize = 32;
+
+/// Refuses a key in any argument or environment variable, because errors about those print the value.
+pub fn refuse_key(argument: impl AsRef<OsStr>) -> anyhow::Result<()> {
+    if key::is_key(&argument.as_ref().to_string_lossy()) {
+        return Err(refuse("this is a key, not the path of a key file", REPLACE));
+    }
+    Ok(())
+}
+
+/// Refuses what may be a key or a passphrase where the path of a key file is expected: an error would print the
+/// secret to stderr.
 pub fn check_path(path: &Path) -> anyhow::Result<()> {
+    refuse_key(path)?;
+    if path.exists() {
+        return Ok(());
+    }
     let text = path.to_string_lossy();
-    if !text.contains('\n') && !text.contains("-----BEGIN") {
+    let trimmed = text.trim();
+    if trimmed != text && Path::new(trimmed).exists() {
+        return Err(refuse(
+            format!("the path `{trimmed}` of a key file begins or ends with a line break or a space"),
+            "leave it out where the path is set",
+        ));
+    }
+    // The other forms of a key, and passphrases, have no folder and no ending.
+    let has_folder = path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
+    let has_ending = path.extension().is_some_and(|end| end.len() < 6);
+    if trimmed.lines().count() < 2 && (has_folder || has_ending || text.len() < SHORT) {
         return Ok(());
     }
     Err(refuse(
-        "this is a key, not the path of a key file",
-        "write it to a file that only you can read, and name that file; if the key was in a log, replace it",
+        "there is no such key file, and its path is not shown because it may be a key or a passphrase",
+        format!("name a key file that exists; or if this is a key, {REPLACE}"),
     ))
 }
 
-/// Refuses a key in an argument or an environment variable, because errors about those print the value.
-pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result<()> {
-    let is_key = |argument: &OsStr| {
-        let text = argument.to_string_lossy();
-        is_private(&text) || text.starts_with("-----BEGIN")
-    };
-    let key = arguments.into_iter().find(|argument| is_key(argument.as_ref()));
-    key.map_or(Ok(()), |key| check_path(Path::new(key.as_ref())))
-}
+const REPLACE: &str =
+    "write it to a file that only you can read, and name that file; if the key was in a log, replace it";
 
 const PEM_WANTED: &str = "name a file that has a key in PEM form";
-
-fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
-    check_path(path)?;
-    let failed = || format!("cannot read `{}`", path.display());
-    let bytes = plain::whole_or_pipe(path).with_context(failed).hint(PEM_WANTED)?;
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(refuse(
-            format!("{}: this is UTF-16, as `>` of PowerShell writes it", unusable(path)),
-            "convert it: `iconv -f UTF-16 -t UTF-8 FILE > KEY.pem`",
-        ));
-    }
-    let text = String::from_utf8(bytes).map_err(io::Error::other).with_context(failed);
-    text.map(Zeroizing::new).hint(PEM_WANTED)
-}
 
 /// Writes a private key to a new file that only its owner can read, encrypted if `passphrases` are given.
 pub fn write(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
@@ -224,7 +231,7 @@ pub fn rewrite(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphras
 
 /// Refuses to write a key over another file.
 pub fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
-    check_path(path)?;
+    refuse_key(path)?;
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }

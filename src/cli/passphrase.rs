@@ -22,7 +22,7 @@ pub type Passphrase = Zeroizing<String>;
 pub struct PassphraseSource {
     /// Read the passphrases of keys from this file descriptor instead of the terminal: one line for
     /// each key, in the order of the keys; the last line is used for all further keys
-    #[arg(long, value_name = "N", env = "TIDEGATE_PASSPHRASE_FD")]
+    #[arg(long, value_name = "N", env = "TIDEGATE_PASSPHRASE_FD", value_parser = descriptor)]
     passphrase_fd: Option<u32>,
 }
 
@@ -31,6 +31,10 @@ pub struct Passphrases {
     fd: Option<u32>,
     lines: Option<BufReader<Take<File>>>,
     last: Option<Passphrase>,
+}
+
+fn descriptor(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "write the number of a file descriptor, as in `--passphrase-fd 3 3< FILE`")
 }
 
 impl PassphraseSource {

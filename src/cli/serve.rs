@@ -22,7 +22,7 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use self::addresses::{address, listen_hint, network};
+use self::addresses::{address, listen_hint, network, workers};
 use self::supervisor::Supervisor;
 use self::witness::{Asked, Witness};
 use super::failure::{Hint, hinted, refuse};
@@ -70,7 +70,7 @@ pub struct Args {
     #[arg(long, value_name = "WHETHER", env = "TIDEGATE_PROMOTE")]
     promote: Option<Switch>,
     /// How many threads answer requests [default: one for each processor]
-    #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS")]
+    #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS", value_parser = workers())]
     workers: Option<usize>,
     /// Whether to log each request
     #[arg(

@@ -113,3 +113,6 @@ pub const RECENT: usize = 512;
 /// The longest path and query that are remembered with their answer, in bytes. The longest names of a channel and a
 /// version fit, and a client that makes up long queries takes little memory.
 pub const MAX_RECENT: usize = 256;
+
+/// The most worker threads that one server of actix can have.
+pub const MAX_WORKERS: usize = 512;

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use super::access::AccessLog;
 use super::connection::{Deadlines, Guard};
 use super::forwarded::Proxies;
-use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, NEXT, STOP_SECONDS};
+use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, MAX_WORKERS, NEXT, STOP_SECONDS};
 use super::listener::Listener;
 use super::logged::Salt;
 use super::metrics::Metrics;
@@ -168,7 +168,7 @@ pub(super) fn start_with(
         [] => (config.listen, Vec::new()),
     };
     let admin_address = admin.addresses.first().copied();
-    let workers = config.workers.max(1);
+    let workers = config.workers.clamp(1, MAX_WORKERS);
     let scope = if admin_address.is_some() { Listener::Public } else { Listener::All };
     let service = Service { state, routes, guard, log: log.clone(), scope };
     let mut servers = vec![service.serve(public.listeners, workers, config.max_connections)?];

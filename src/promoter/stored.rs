@@ -10,7 +10,7 @@ use crate::publish::pack::{PackError, pack, pack_part, unpack, unpack_part};
 use crate::publish::part::{Loss, Part};
 use crate::publish::segment::Segment;
 use crate::signing::PrivateKey;
-use crate::signing::key::KeyError;
+use crate::signing::key::{self, KeyError};
 use crate::signing::trust::Trust;
 use crate::store::port::{Blob, HeldKey, StateError, StateStore};
 
@@ -119,7 +119,7 @@ pub fn store(state: &dyn StateStore, publication: &Publication) -> Result<(), St
 /// # Errors
 /// When one cannot be read or used.
 pub fn keys(state: &dyn StateStore) -> Result<Vec<(HeldKey, PrivateKey)>, StoredError> {
-    let parsed = |held: HeldKey| match PrivateKey::from_pem(&held.pem) {
+    let parsed = |held: HeldKey| match key::text(&held.pem).and_then(PrivateKey::from_pem) {
         Ok(key) => Ok((held, key)),
         Err(source) => Err(StoredError::Key { place: held.place, source }),
     };

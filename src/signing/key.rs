@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::formats::tuf::{Key, KeyId};
 
 pub use encrypted::{is_encrypted, public_half};
-pub use form::pem;
+pub use form::{is_key, pem, text};
 
 /// Why a key cannot be generated, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,10 @@ pub enum KeyError {
     Masked,
     #[error("this is PEM that was encoded in base64 once more")]
     Base64,
-    #[error("this is PEM without its line ends")]
-    OneLine,
+    #[error("this is UTF-16, as `>` of PowerShell writes it")]
+    Utf16,
+    #[error("this is DER, not PEM")]
+    Der,
     #[error("this is not a key in PEM format (`-----BEGIN …`)")]
     NotPem,
     #[error("this private key is encrypted: its passphrase is needed")]
@@ -80,7 +82,7 @@ impl PrivateKey {
     /// # Errors
     /// When the string is anything else. If possible, the error says what it is instead.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let pem = form::pem(pem)?;
+        let pem = &form::pem(pem)?;
         if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
         }
@@ -140,7 +142,7 @@ impl PublicKey {
     /// # Errors
     /// When the string is anything else.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let pem = form::pem(pem)?;
+        let pem = &form::pem(pem)?;
         if pem.contains("PRIVATE KEY-----") {
             return Err(KeyError::PrivateForPublic);
         }

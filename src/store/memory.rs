@@ -363,7 +363,7 @@ impl StateStore for MemoryState {
         let keys = held.keys.iter().map(|(place, pem)| HeldKey {
             place: place.clone(),
             is_usual: place.ends_with("online.pem"),
-            pem: Zeroizing::new(pem.clone()),
+            pem: Zeroizing::new(pem.clone().into_bytes()),
         });
         Ok(keys.collect())
     }

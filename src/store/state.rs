@@ -310,7 +310,7 @@ impl StateStore for StateFolder {
             let place = entry.map_err(unreadable(&folder))?.path();
             if place.extension().is_some_and(|end| end == "pem") {
                 secret::check(&place).map_err(unreadable(&place))??;
-                let pem = Zeroizing::new(read(&place).map_err(unreadable(&place))?);
+                let pem = Zeroizing::new(plain::whole_of_state(&place).map_err(unreadable(&place))?);
                 keys.push(HeldKey { is_usual: place == usual, place, pem });
             }
         }

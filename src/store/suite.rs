@@ -429,8 +429,8 @@ fn every_online_key_is_found_and_the_usual_one_is_known() {
         place.keep_key("online.pem", "one");
         place.keep_key("next.pem", "two");
         let keys = place.state().keys().unwrap();
-        let found: Vec<_> = keys.iter().map(|key| (key.is_usual, key.pem.as_str())).collect();
-        assert_eq!(found, [(false, "two"), (true, "one")]);
+        let found: Vec<_> = keys.iter().map(|key| (key.is_usual, key.pem.as_slice())).collect();
+        assert_eq!(found, [(false, &b"two"[..]), (true, b"one")]);
     });
 }
 

@@ -96,6 +96,28 @@ fn a_flag_wins_over_an_empty_variable() {
 }
 
 #[test]
+fn a_refused_value_is_blamed_on_the_variable_that_it_is_from() {
+    let desk = Desk::with_keys();
+    for (name, value, command) in [
+        ("TIDEGATE_ACCESS_LOG", "off", &["serve"][..]),
+        ("TIDEGATE_WORKERS", "513", &["serve"]),
+        ("TIDEGATE_TRUSTED_PROXY", "10.0.0.1, proxy", &["serve"]),
+        ("TIDEGATE_OUTPUT", "xml", &["release", "list"]),
+        ("TIDEGATE_PASSPHRASE_FD", "x", &["release", "sign", "--key", "keys/release.pem"]),
+    ] {
+        let told = desk.run_with((name, value), command);
+        assert!(told.contains("\nexit 2\n") && told.contains(&format!("for '{name}'")), "{told}");
+        let told = desk.run_with((name, value), &[command, &["--output", "json"]].concat());
+        assert!(name == "TIDEGATE_OUTPUT" || told.contains(&format!("for '{name}'")), "{told}");
+    }
+    // What is typed wins, and is blamed.
+    let told = desk.run_with(("TIDEGATE_WORKERS", "513"), &["serve", "--workers", "0"]);
+    assert!(told.contains("'0' for '--workers <N>': 0 is not in 1..=512"), "{told}");
+    let told = desk.run_with(("TIDEGATE_TRUSTED_PROXY", "10.0.0.1, 10.0.0.2"), &["serve", "--mirror"]);
+    assert!(told.contains("\nexit 1\n"), "{told}");
+}
+
+#[test]
 fn an_empty_variable_explains_why_a_required_flag_is_missing() {
     let told = Desk::with_keys().run_with(("TIDEGATE_RELEASE_KEY", ""), &["release", "sign"]);
     assert!(told.contains("\nexit 2\n") && told.contains("--key <FILE>"), "{told}");

@@ -127,9 +127,8 @@ fn what_is_no_key_is_named_wherever_a_key_is_read() {
         ("", "this file is empty", "hint: if a CI job wrote it from a secret, check that the secret is set"),
         ("\n", "this file is empty", "check that the secret is set"),
         ("***\n", "this is a masked secret", "hint: write the secret itself"),
-        (&base64, "this is PEM that was encoded in base64 once more", "hint: decode it first: `base64 -d "),
-        (&pem.replace('\n', " "), "this is PEM without its line ends", "hint: write it with its line ends"),
-        (&pem.replace('\n', "\\n"), "this is PEM without its line ends", "`'%b\\n'`"),
+        ("[MASKED]\n", "this is a masked secret", "hint: write the secret itself"),
+        (&base64, "this is PEM that was encoded in base64 once more", "hint: decode it first: `(umask "),
         ("hello\n", "this is not a key in PEM format", "hint: name a file that "),
     ] {
         desk.write("key.pem", text);
@@ -176,14 +175,76 @@ fn what_is_no_key_is_named_wherever_a_key_is_read() {
         assert!(told.contains(named) && told.contains(way_out), "{told}");
         desk.write(".tidegate/keys/online.pem", &online);
     }
-    std::fs::write(desk.path("key.pem"), [0xff, 0xfe, b'-', 0]).unwrap();
-    let told = desk.run(&["release", "sign", "--key", "key.pem"]);
-    assert!(told.contains("this is UTF-16") && told.contains("hint: convert it: `iconv "), "{told}");
-
-    // What Windows adds is no fault of a key.
+    // What Windows adds is no fault of a key, and neither are spaces for line ends.
     let windows = |pem: &str| format!("\u{feff}{}", pem.replace('\n', "\r\n"));
     desk.write("public.pem", &windows(&public));
-    desk.write("key.pem", &windows(&pem));
+    desk.write("key.pem", &pem.replace('\n', " "));
     assert_eq!(desk.done(&["key", "public", "public.pem"]), public);
     desk.done(&["release", "sign", "--key", "key.pem"]);
+}
+
+#[test]
+fn a_key_in_another_form_is_usable_after_the_command_in_the_hint() {
+    let desk = Desk::with_keys();
+    let shell = |script: &str| {
+        let script = format!("umask 022; {script}");
+        let run = std::process::Command::new("sh").args(["-c", &script]).current_dir(desk.path(".")).output();
+        assert!(run.as_ref().unwrap().status.success(), "{script}: {run:?}");
+    };
+    for (form, named) in [
+        ("base64 keys/release.pem > FILE", "base64"),
+        ("(printf '\\357\\273\\277'; cat keys/release.pem) | base64 > FILE", "base64"),
+        ("iconv -f UTF-8 -t UTF-16 keys/release.pem > FILE", "UTF-16"),
+        ("openssl pkey -in keys/release.pem -outform DER -out FILE", "DER"),
+    ] {
+        shell(&format!("rm -f KEY.pem; {form}; chmod 600 FILE"));
+        let told = desk.run(&["key", "public", "FILE"]);
+        let command = told.split_once("hint: ").unwrap().1.split('`').nth(1).unwrap();
+        assert!(told.contains(named), "{told}");
+        shell(command);
+        let public = desk.done(&["key", "public", "KEY.pem"]);
+        assert_eq!(public, desk.done(&["key", "public", "keys/release.pem"]), "{told}");
+        // The server reads its key in another way.
+        shell("cp FILE .tidegate/keys/online.pem");
+        let told = desk.run(&["serve", "--promote", "off", "--first"]);
+        assert!(told.contains("\nexit 1\n") && told.contains(named) && told.contains(command), "{told}");
+    }
+}
+
+#[test]
+fn what_may_be_a_secret_is_never_told_where_the_path_of_a_key_is_expected() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    let body = "MC4CAQAwBQYDK2VwBCIEIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
+    let (encoded, seed) = (format!("LS0tLS1CRUdJTi{body}"), body[22..].to_owned());
+    let phrase = "correct horse battery staple and one more".to_owned();
+    let several = "one\ntwo".to_owned();
+    for secret in [&encoded, body, &seed, &phrase, &several] {
+        for (variable, command) in [
+            ("TIDEGATE_RELEASE_KEY", &["release", "sign"][..]),
+            ("TIDEGATE_RELEASE_KEY", &["release", "sign", "--output", "json"]),
+            ("TIDEGATE_TARGETS_KEY", &["release", "sign", "--key", "keys/release.pem"]),
+            ("TIDEGATE_ONLINE_KEY", &["serve", "--sign-with", "true", "--promote", "off"]),
+            ("TIDEGATE_REASON", &["ceremony", "finish", "c.json", "--key", secret]),
+            ("TIDEGATE_REASON", &["key", "list", secret]),
+        ] {
+            let told = desk.run_with((variable, secret), command);
+            let said = told.split_once("exit 1\n").unwrap_or_else(|| panic!("{told}")).1;
+            assert!(
+                !said.contains(&secret[..3]) && said.contains("write it to a file"),
+                "{variable}: {told}"
+            );
+        }
+    }
+    for (path, named) in [
+        ("keys/release.pem\n", "the path `keys/release.pem` of a key file begins or ends with a line break"),
+        ("missing", "cannot read `missing`"),
+        ("keys/a-name-that-is-longer-than-any-key-would-be-without-its-ending", "cannot read `keys/a-name-"),
+        ("nowhere/a-name-that-is-longer-than-any-key-would-be.pem", "cannot read `nowhere/a-name-"),
+    ] {
+        let told = desk.run_with(("TIDEGATE_RELEASE_KEY", path), &["release", "sign"]);
+        assert!(told.contains(named), "{told}");
+    }
+    let told = desk.run_with(("TIDEGATE_PASSPHRASE_FD", "hunter2"), &["key", "public", "keys/release.pem"]);
+    assert!(!told.contains("hunter2") && told.contains("for 'TIDEGATE_PASSPHRASE_FD': write the"), "{told}");
 }

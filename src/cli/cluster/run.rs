@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::known;
 use crate::cli::failure::{Hint, refuse, summary};
+use crate::cli::keyfile;
 use crate::cli::signals;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
@@ -125,6 +126,7 @@ fn serve(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Serving> {
+    args.tls_key.iter().try_for_each(|path| keyfile::check_path(path))?;
     let files = args.tls_cert.clone().zip(args.tls_key.clone());
     let certificate = files
         .map(|(certificate, key)| Certificate::read(Files { certificate, key }, workspace.clock()))

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
+use clap::builder::RangedU64ValueParser;
 use ipnet::IpNet;
 
 use crate::http;
@@ -17,10 +18,16 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Reads which proxies are trusted.
+/// Reads which proxies are trusted. In a list, a space may follow the comma.
 pub fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
     let address = |_| text.parse::<IpAddr>().map(IpNet::from);
     text.parse().or_else(address).map_err(|_| "write an address or a network, as in `10.0.0.0/8`".to_owned())
+}
+
+/// Reads a number of workers.
+pub fn workers() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=http::MAX_WORKERS as u64)
 }
 
 /// Says what to do if the server cannot start.

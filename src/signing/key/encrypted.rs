@@ -8,7 +8,7 @@ use pkcs8::pkcs5::{self, pbes2, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::{KeyError, PrivateKey, PublicKey, pair};
+use super::{KeyError, PrivateKey, PublicKey, form, pair};
 
 /// `openssl` allows scrypt at most 32 MiB, which is N = 2^14 with r = 8. A higher p compensates for that.
 const LOG_N: u8 = 14;
@@ -38,6 +38,7 @@ impl PrivateKey {
     /// # Errors
     /// When the passphrase is wrong, or the string is not an encrypted key.
     pub fn from_encrypted_pem(pem: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
+        let pem = &form::pem(pem)?;
         let block = pem.find(BEGIN).and_then(|at| {
             let end = pem[at..].find(END)?;
             Some(&pem[at..at + end + END.len()])

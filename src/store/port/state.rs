@@ -152,7 +152,7 @@ pub struct HeldKey {
     pub place: PathBuf,
     /// Whether it is in the usual place of the online key. If two keys could sign, this one does.
     pub is_usual: bool,
-    pub pem: Zeroizing<String>,
+    pub pem: Zeroizing<Vec<u8>>,
 }
 
 /// Why a state cannot be used.
