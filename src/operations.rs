@@ -232,6 +232,11 @@ pub enum Note {
 }
 
 impl Note {
+    /// Returns the note for a release that will never enter `channel`.
+    fn stranded(version: &Version, channel: &ChannelName) -> Self {
+        Self::Stranded { version: version.clone(), channel: channel.clone() }
+    }
+
     /// Returns a note if the line that is stopped has faults.
     fn of_line(catalog: &Catalog, line: &Line) -> Vec<Self> {
         let is_faulty = catalog.line(&line.name).is_none();

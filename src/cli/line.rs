@@ -208,7 +208,8 @@ fn with_normal(policy: Option<SoakPolicy>, normal: Soak, why: Option<String>) ->
 fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let RetireArgs { line, reason, key, ceremony: file, leave_behind, author, signing } = args;
     let by = author.author()?;
-    let retirement = Retirement { line: line.clone(), by: by.to_string(), reason: reason.clone() };
+    let retirement =
+        Retirement { line: line.clone(), by: by.to_string(), reason: reason.clone(), leave_behind };
     let operation = Operation::Retire { line: line.clone(), reason, by, leave_behind };
     let keys = signing.signers(&key)?;
     let view = workspace.read()?;

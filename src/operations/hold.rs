@@ -46,7 +46,14 @@ pub(super) fn resume<'a>(
     let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
     let version = &release.version;
     let resume = |hold: &Event| Change::Resume { version: version.clone(), ended: hold.ended(end) };
-    Ok(Outcome::of(Subject::release(line, version), release.hold.as_deref().map(resume)))
+    let mut outcome = Outcome::of(Subject::release(line, version), release.hold.as_deref().map(resume));
+    if line.retired.is_some()
+        && !release.reaches_last_stage()
+        && let Some(last) = line.stages.last()
+    {
+        outcome.notes.push(Note::stranded(version, &last.channel));
+    }
+    Ok(outcome)
 }
 
 #[cfg(test)]

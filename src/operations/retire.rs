@@ -6,7 +6,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::line::{Line, Stage};
-use crate::domain::release::{Event, Release};
+use crate::domain::release::Event;
 use crate::domain::version::Version;
 
 /// Retires a line. A line that was already retired for the same reason is left unchanged.
@@ -35,17 +35,16 @@ pub(super) fn retire<'a>(
         if !versions.is_empty() && !leave_behind {
             return Err(Refused::Strands { line: &line.name, versions, channel });
         }
-        let note = |version: &Version| Note::Stranded { version: version.clone(), channel: channel.clone() };
-        outcome.notes = versions.into_iter().map(note).collect();
+        outcome.notes = versions.into_iter().map(|version| Note::stranded(version, channel)).collect();
     }
     Ok(outcome)
 }
 
-/// The releases that are on their way and will not arrive.
+/// The releases that are on their way and will not arrive: also those that are held, because nobody can let them go on
+/// any more.
 fn stranded(line: &Line, now: Time) -> impl Iterator<Item = &Version> {
     let released = line.releases.values().filter(move |release| release.yanked(now).is_none());
-    let is_under_way = move |release: &&Release| !release.reaches_last_stage() && release.held(now).is_none();
-    released.filter(is_under_way).map(|release| &release.version)
+    released.filter(|release| !release.reaches_last_stage()).map(|release| &release.version)
 }
 
 #[cfg(test)]
@@ -85,10 +84,10 @@ mod tests {
         let name = "1.8".parse().unwrap();
         let end = |leave_behind| retire(&catalog, &name, event(t("2018-02-03"), "no fixes"), leave_behind);
         let channel = "1.8-production".parse().unwrap();
-        let two = v("1.8.2");
-        let refused = Refused::Strands { line: &name, versions: vec![&two], channel: &channel };
+        let (soaks, held) = (v("1.8.2"), v("1.8.3"));
+        let refused = Refused::Strands { line: &name, versions: vec![&soaks, &held], channel: &channel };
         assert_eq!(end(false), Err(refused));
-        let outcome = end(true).unwrap();
-        assert_eq!(outcome.notes, [Note::Stranded { version: v("1.8.2"), channel }]);
+        let notes = [&soaks, &held].map(|version| Note::stranded(version, &channel));
+        assert_eq!(end(true).unwrap().notes, notes);
     }
 }

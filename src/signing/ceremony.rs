@@ -72,6 +72,9 @@ pub struct Retirement {
     pub line: LineName,
     pub by: String,
     pub reason: String,
+    /// Whether releases that are on their way when the ceremony is finished may be left behind.
+    #[serde(default)]
+    pub leave_behind: bool,
 }
 
 /// Why a ceremony cannot begin, or cannot be signed by one person alone.

@@ -30,7 +30,12 @@ pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
     };
     let (done, details, already) = told(operation);
     if outcome.is_change() {
-        format!("{done} {subject}{to}{details}")
+        let is_stranded = outcome.notes.iter().any(|note| matches!(note, Note::Stranded { .. }));
+        let then = match operation {
+            Operation::Resume { .. } if !is_stranded => "; it will move on to the next stage when it is due",
+            _ => "",
+        };
+        format!("{done} {subject}{to}{details}{then}")
     } else {
         format!("unchanged: {subject} {already}")
     }
@@ -53,10 +58,7 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
         Operation::Hold { reason, .. } => {
             ("held", because(Some(reason)), "is already on hold for that reason")
         }
-        Operation::Resume { reason, .. } => {
-            let details = format!(": {reason}; it will move on to the next stage when it is due");
-            ("resumed", details, "is not on hold")
-        }
+        Operation::Resume { reason, .. } => ("resumed", because(Some(reason)), "is not on hold"),
         Operation::Yank { reason, to, .. } => {
             let to = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
             ("yanked", format!(": {reason}{to}"), "has already been yanked for that reason")

@@ -85,6 +85,14 @@ fn a_line_is_retired_by_its_own_keys_or_not_at_all() {
     let told = desk.run(&["ceremony", "finish", "other.json"]);
     assert!(told.contains("\nexit 1\n") && told.contains("retires line `1.9`"), "{told}");
     assert!(desk.files("channels") == before);
+    // What is on its way by then is left behind only if that was meant when it began.
+    desk.write("other.json", &signed.replace(r#""leave_behind": true"#, r#""leave_behind": false"#));
+    let told = desk.run(&["ceremony", "finish", "other.json"]);
+    assert!(
+        told.contains("\nexit 1\n") && told.contains("`1.8.1`") && told.contains("--leave-behind"),
+        "{told}"
+    );
+    assert!(desk.files("channels") == before);
     desk.done(&["ceremony", "finish", "c.json"]);
     assert!(desk.read("channels/1.8/line.yaml").contains("retired:"));
     desk.done(&["ceremony", "finish", "c.json"]);

@@ -17,6 +17,11 @@ pub fn finish(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Vec<String>> {
+    let retire = ceremony.retires().map(retire).transpose()?;
+    if let Some(retire) = &retire {
+        // Before anything is written: releases may have been added since the ceremony began.
+        drop(operation::plan(retire, &workspace.read()?, workspace)?);
+    }
     let exclusive = workspace.store()?.exclusive()?;
     let snapshot = workspace.store()?.read(workspace.now())?;
     let written = install(ceremony, &snapshot, workspace)?;
@@ -30,14 +35,16 @@ pub fn finish(
         "next: publish the catalog as usual (a server that watches it publishes automatically)"
     });
     // If a run is interrupted before it retires the line, the next run does so.
-    if let Some(Retirement { line, by, reason }) = ceremony.retires() {
-        let by = Author::named(by).map_err(|refused| operation::refusal(&refused))?;
-        // Whoever began the ceremony meant to leave them behind, and its keys have signed.
-        let leave_behind = true;
-        let retire = Operation::Retire { line: line.clone(), reason: reason.clone(), by, leave_behind };
-        operation::run(&retire, workspace, terminal)?;
+    if let Some(retire) = &retire {
+        operation::run(retire, workspace, terminal)?;
     }
     Ok(written)
+}
+
+fn retire(retirement: &Retirement) -> anyhow::Result<Operation> {
+    let Retirement { line, by, reason, leave_behind } = retirement;
+    let by = Author::named(by).map_err(|refused| operation::refusal(&refused))?;
+    Ok(Operation::Retire { line: line.clone(), reason: reason.clone(), by, leave_behind: *leave_behind })
 }
 
 /// Writes the signed documents to the catalog. `snapshot` must have been read while nobody else could
