@@ -66,6 +66,7 @@ fn catalog(now: Time) -> Catalog {
             stages,
             freezes: Vec::new(),
             retired: None,
+            signed_until: None,
             releases: (0..2000).map(release).collect(),
             name,
         }

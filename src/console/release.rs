@@ -245,6 +245,7 @@ fn name(gate: &str) -> String {
     let name = match gate {
         "not_before" => "signed time",
         "signed" => "signature",
+        "expired" => "expiry",
         "paused" => "pause",
         "retired" => "retirement",
         "yanked" => "yank",

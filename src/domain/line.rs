@@ -25,6 +25,9 @@ pub struct Line {
     pub freezes: Vec<Freeze>,
     /// Set once the line accepts no new releases. Its existing releases stay on offer.
     pub retired: Option<Event>,
+    /// When the role expires that lists the line's signed releases, if that is known. Clusters then refuse them until it
+    /// is signed again. Like a release's evidence, this is not in the line's files.
+    pub signed_until: Option<Time>,
     pub releases: BTreeMap<Version, Release>,
 }
 
@@ -148,7 +151,8 @@ impl Stage {
 impl Line {
     /// Whether another line is the same, leaving their releases aside.
     pub fn is_the_same_but_for_releases(&self, other: &Self) -> bool {
-        let Self { name, title, prefix, follows, stages, freezes, retired, releases: _ } = self;
+        let Self { name, title, prefix, follows, stages, freezes, retired, signed_until: _, releases: _ } =
+            self;
         (name, title, prefix, follows) == (&other.name, &other.title, &other.prefix, &other.follows)
             && (stages, freezes, retired) == (&other.stages, &other.freezes, &other.retired)
     }

@@ -46,6 +46,7 @@ pub fn line(name: &str, follows: Option<&str>) -> Line {
         stages: vec![stage("preproduction", None), stage("production", Some(SoakPolicy::default()))],
         freezes: Vec::new(),
         retired: None,
+        signed_until: None,
         releases: std::collections::BTreeMap::new(),
         name: line,
     }

@@ -26,6 +26,8 @@ use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::release::Event;
 use crate::domain::testing::{t, v};
+use crate::signing::Signed;
+use crate::signing::trust::Trust;
 use crate::store::payloads::measure;
 use place::{LINE, Place};
 use status::DegradedKind;
@@ -296,6 +298,26 @@ fn a_role_that_is_about_to_expire_does_not_make_the_server_sign_all_the_time() {
     assert!(degraded(&shared).contains(&DegradedKind::PublishFailing), "{}", detail(&shared));
     let reserved: i64 = fs::read_to_string(place.path("state/version")).unwrap().trim().parse().unwrap();
     assert!(reserved <= place.clock.at().timestamp_millis());
+}
+
+#[test]
+fn a_line_whose_role_has_expired_promotes_nothing_until_it_is_signed_again() {
+    let place = Place::with(&["1.8.4"]);
+    let trust = Trust::read(&place.directory().read(place.clock.at()).unwrap().trust).unwrap().unwrap();
+    let mut role = trust.line(&"1.8".parse().unwrap()).unwrap().signed().clone();
+    role.expires = t("2018-01-10");
+    let role = Signed::sign(role, [&place.keys.release]).unwrap();
+    fs::write(place.path("channels/trust/releases-1.8.json"), role.raw()).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    place.pass(TimeDelta::days(15));
+    place.settle(&mut promoter);
+    assert_eq!(place.in_production("1.8.4"), None, "clusters refuse it");
+    assert!(detail(&shared).contains("`releases-1.8` expired at 2018-01-10"), "{}", detail(&shared));
+    place.add("1.8.5", false);
+    place.settle(&mut promoter);
+    assert!(place.in_production("1.8.4").is_some());
+    assert_eq!(degraded(&shared), []);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::manifests::{self, Manifests, Stored};
+use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
@@ -143,7 +144,9 @@ impl Found {
                 None => known?,
                 Some(keys) => {
                     let found = evidence.by_ref().take(bare.releases.len());
-                    OfLine::of(bare, keys, found, known)
+                    let role = files.trust.ok().flatten().and_then(|trust| trust.line(&bare.name));
+                    let signed_until = role.map(|role| role.signed().expires);
+                    OfLine::of(bare, keys, signed_until, found, known)
                 }
             };
             Some((bare.name.clone(), of_line))
@@ -162,6 +165,7 @@ impl OfLine {
     fn of(
         bare: &Arc<Line>,
         keys: Keys,
+        signed_until: Option<Time>,
         found: impl Iterator<Item = (Stored, Evidence)>,
         known: Option<Self>,
     ) -> Self {
@@ -170,11 +174,11 @@ impl OfLine {
         let has_all_payloads = evidence.iter().all(Evidence::has_payload);
         let known = known.filter(|known| {
             let before = known.line.releases.values().map(|release| &release.evidence);
-            Arc::ptr_eq(&known.bare, bare) && before.eq(&evidence)
+            Arc::ptr_eq(&known.bare, bare) && before.eq(&evidence) && known.line.signed_until == signed_until
         });
         let line = known.map_or_else(
             || {
-                let mut line = Line::clone(bare);
+                let mut line = Line { signed_until, ..Line::clone(bare) };
                 for (release, evidence) in line.releases.values_mut().zip(evidence) {
                     release.evidence = evidence;
                 }

@@ -195,6 +195,7 @@ fn opens(gate: &Gate<'_>, line: &str) -> String {
         Fact::Signed { manifest: ManifestState::Invalid(_) } => {
             "signs it again, or puts back what was signed".to_owned()
         }
+        Fact::Expired { .. } => format!("renews the signature of line `{line}`"),
         Fact::Payload { payload: PayloadState::Differs { .. } } => "puts the right payload back".to_owned(),
         Fact::Payload { .. } | Fact::Soak { ends: SoakEnd::Unavailable, .. } => {
             "puts the payload back".to_owned()

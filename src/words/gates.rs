@@ -30,6 +30,10 @@ pub fn gate(gate: &Gate<'_>) -> String {
         }
         Fact::Yanked { yank } => yanked(yank),
         Fact::Signed { manifest } => evidence::manifest(manifest, passes),
+        Fact::Expired { at } => format!(
+            "the signature of its line's releases expired at {}, so clusters refuse them",
+            rfc3339(at)
+        ),
         Fact::Payload { payload } => evidence::payload(payload),
         Fact::Soak { since, soak, ends, waived } => {
             let (min, since) = (Span(soak.min), rfc3339(since));
@@ -238,6 +242,11 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             format!("{} --targets-key FILE", sign()),
         ),
         Fact::Signed { .. } => Remedy::new(RemedyKind::Sign, "a keeper of a release key can sign it", sign()),
+        Fact::Expired { .. } => Remedy::new(
+            RemedyKind::SignAgain,
+            "a keeper of a release key of the line can sign its role again",
+            "tidegate release sign --key FILE".to_owned(),
+        ),
         Fact::Payload { payload: PayloadState::Missing { file } | PayloadState::Differs { file, .. } } => {
             Remedy::new(
                 RemedyKind::RestorePayload,

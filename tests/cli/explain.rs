@@ -132,9 +132,7 @@ fn a_date_beyond_the_years_that_can_be_written_is_the_last_of_them() {
     desk.line("1.8", &format!("{stages}{window}{freeze}"));
     desk.release("1.8.1", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
     desk.done(&["release", "sign", "--key", "keys/release.pem"]);
-    for at in ["2018-02-01T00:00:00Z", last] {
-        assert_eq!(desk.json(&["explain", "1.8.1", "--at", at])["next"]["until"], last);
-    }
+    assert_eq!(desk.json(&["explain", "1.8.1", "--at", "2018-02-01T00:00:00Z"])["next"]["until"], last);
     assert_eq!(desk.json(&["promote", "--dry-run"])["promotions"][0]["until"], last);
     desk.done(&["catalog", "check"]);
 }

@@ -114,6 +114,7 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
         stages: vec![stage("preproduction", None), stage("production", Some(SoakPolicy::default()))],
         freezes: vec![],
         retired: None,
+        signed_until: None,
         releases: releases.map(|release| (release.version.clone(), release)).collect(),
     }
 }

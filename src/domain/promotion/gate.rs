@@ -42,6 +42,9 @@ tagged! {
         Yanked { yank: &'a Yank } = "yanked",
         /// Whether a release key has signed the release.
         Signed { manifest: &'a ManifestState } = "signed",
+        /// The role that lists the line's signed releases expired at `at`. Only lines whose role has expired have this
+        /// gate.
+        Expired { at: Time } = "expired",
         /// Whether the payload files exist and match their digests.
         Payload { payload: &'a PayloadState } = "payload",
         /// The time for which the release must be on offer in the previous stage. `waived` if an early
@@ -94,7 +97,11 @@ impl Fact<'_> {
     pub const fn outlasts_retirement(&self) -> bool {
         matches!(
             self,
-            Self::Yanked { .. } | Self::Signed { .. } | Self::Payload { .. } | Self::Retired { .. }
+            Self::Yanked { .. }
+                | Self::Signed { .. }
+                | Self::Expired { .. }
+                | Self::Payload { .. }
+                | Self::Retired { .. }
         )
     }
 }
@@ -254,6 +261,9 @@ pub(super) fn examine<'a>(
         ManifestState::Unsigned | ManifestState::Undelegated | ManifestState::Invalid(_) => false,
     };
     add(Fact::Signed { manifest }, block_if(!signed));
+    if let Some(at) = line.signed_until.filter(|at| *at <= now) {
+        add(Fact::Expired { at }, GateState::Blocks);
+    }
     let payload = &release.evidence.payload;
     add(Fact::Payload { payload }, block_if(*payload != PayloadState::Present));
 

@@ -42,6 +42,18 @@ fn a_first_stage_is_entered_at_once_when_the_release_is_signed_and_its_payload_i
 }
 
 #[test]
+fn nothing_is_promoted_in_a_line_whose_signature_has_expired_not_even_early() {
+    let mut line = line("1.8", None).with(release("1.8.4", &["2017-12-01"]));
+    line.signed_until = Some(t("2018-01-02"));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-01T23:59:59Z"), (Verdict::Promote, vec![]));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-02"), (Verdict::Blocked, vec!["expired"]));
+    let catalog = catalog([line]);
+    let early = Early { during_freeze: true };
+    let decision = decide_early(&catalog, &v("1.8.4"), t("2018-01-02"), early).unwrap();
+    assert_eq!(decision.verdict, Verdict::Blocked);
+}
+
+#[test]
 fn a_history_without_keys_goes_on_past_the_first_stage_and_never_into_it() {
     let mut new = release("1.8.5", &[]);
     new.evidence.manifest = ManifestState::NoTrust;

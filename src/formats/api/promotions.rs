@@ -201,7 +201,9 @@ impl Figures {
                     ..Self::default()
                 }
             }
-            Fact::NotBefore { at, .. } => Self { at: Some(rfc3339(at)), ..Self::default() },
+            Fact::Expired { at } | Fact::NotBefore { at, .. } => {
+                Self { at: Some(rfc3339(at)), ..Self::default() }
+            }
             Fact::Retired { line, retired } => {
                 Self { line: Some(line.to_string()), ..Self::of_event(Some(retired)) }
             }

@@ -98,7 +98,17 @@ pub fn line_of(
         grace: TimeDelta::try_seconds(follows.grace.cast_signed()).unwrap_or_default(),
     });
     let (name, retired) = (name.clone(), first.retired.as_ref().map(event));
-    Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
+    Ok(Some(Line {
+        name,
+        title: None,
+        prefix,
+        follows,
+        stages,
+        freezes: Vec::new(),
+        retired,
+        signed_until: None,
+        releases,
+    }))
 }
 
 /// Converts a published notice to an event, whose author is never published. The event is in effect at

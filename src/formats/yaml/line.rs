@@ -90,6 +90,7 @@ impl RawLine {
             stages: Vec::new(),
             freezes: Vec::new(),
             retired: None,
+            signed_until: None,
             releases: BTreeMap::new(),
         };
         Self { line, stages: None, paused: Vec::new(), all_paused: None, resumed: Vec::new() }

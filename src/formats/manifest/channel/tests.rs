@@ -71,6 +71,7 @@ fn catalog() -> Catalog {
         ],
         freezes: vec![],
         retired: None,
+        signed_until: None,
         releases: releases.into_iter().map(|release| (release.version.clone(), release)).collect(),
     }])
 }

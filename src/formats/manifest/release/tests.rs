@@ -37,6 +37,7 @@ fn line() -> Line {
         stages: vec![stage("preproduction", None), stage("production", Some(14)), stage("lts", Some(21))],
         freezes: vec![],
         retired: None,
+        signed_until: None,
         releases: BTreeMap::new(),
     }
 }
