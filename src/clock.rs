@@ -77,12 +77,10 @@ impl Clock for SystemClock {
     /// to set the machine's hardware clock too.
     #[cfg(target_os = "linux")]
     fn is_synchronised(&self) -> Option<bool> {
-        /// The error from which on the kernel takes its clock for unsynchronised, in microseconds: `NTP_PHASE_LIMIT`.
-        /// While no time server is heard, the error grows to that within nine hours.
-        const LIMIT: i64 = 16_000_000;
         let mut reading = rtime_clock::adjtime::Timex::new();
         rtime_clock::adjtime::adjtimex(&mut reading).ok()?;
-        Some(i64::from(reading.0.maxerror) < LIMIT)
+        // NTP_PHASE_LIMIT, in microseconds. While no time server is heard, the error grows to that within nine hours.
+        Some(reading.0.maxerror < 16_000_000)
     }
 
     fn worked(&self) -> Duration {

@@ -29,7 +29,7 @@ use crate::domain::rfc3339;
 pub use ahead::dated_ahead;
 pub use answers::{advice, answer, refused_line, verified};
 pub use coming::{Ask, coming_why};
-pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, clock_reading, degraded, line_refusal};
+pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, clock_reading, degraded, line_refusal, renew};
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};
 pub use explain::{explanation, explanation_page, nothing_higher, unknown_on_mirror};

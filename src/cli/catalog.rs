@@ -1,5 +1,6 @@
 //! `tidegate catalog`.
 
+mod against;
 pub(super) mod check;
 
 use std::process::ExitCode;

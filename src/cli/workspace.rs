@@ -445,14 +445,7 @@ impl View {
 
 /// Creates an error for a folder without a catalog. If it contains the catalog's folder, the hint names that.
 pub fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
-    let folders = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir())
-    };
-    let is_catalog = |path: &PathBuf| {
-        path.join(POLICY_PATH).is_file() || folders(path).any(|line| line.join("line.yaml").is_file())
-    };
-    let inside: BTreeSet<PathBuf> = folders(folder).filter(is_catalog).collect();
+    let inside: BTreeSet<PathBuf> = folders(folder).filter(|path| is_catalog(path)).collect();
     let hint = match inside.first() {
         Some(inside) => format!("name the catalog's folder: `{flag} {}`", inside.display()),
         None => {
@@ -460,6 +453,16 @@ pub fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
         }
     };
     refuse(format!("there is no catalog in `{}`", folder.display()), hint)
+}
+
+/// Whether a folder holds a policy or a line, whatever else it holds and whatever faults they have.
+pub fn is_catalog(folder: &Path) -> bool {
+    folder.join(POLICY_PATH).is_file() || folders(folder).any(|line| line.join("line.yaml").is_file())
+}
+
+fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
 /// Returns the file or folder that shows that git is working on the work tree that a folder is in.

@@ -16,7 +16,7 @@ use crate::domain::stepback::{StepBack, step_backs};
 use crate::formats::manifest::LineIndex;
 use crate::formats::tuf::{Meta, Root, Targets, names};
 use crate::signing::Signed;
-use crate::signing::continuity::{Known, check_listed, check_next_index, check_step};
+use crate::signing::continuity::{Known, check_listed, check_next_index};
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::signing::verify::Violation;
 use crate::words;
@@ -91,9 +91,7 @@ pub fn published(last: &Publication) -> Trust {
 
 /// Checks that keys and roles may follow those of the last publication.
 fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violation> {
-    for (index, root) in before.roots().iter().enumerate() {
-        check_step("root", root, after.roots().get(index).unwrap_or_else(|| after.root()))?;
-    }
+    after.check_roots(before)?;
     let Some(snapshot) = known(last).under(after.root().signed()).snapshot else { return Ok(()) };
     let listed = &snapshot.signed().meta;
     let mut next =

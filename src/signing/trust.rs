@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use sha2::Digest;
 
-use super::continuity::check_next_root;
+use super::continuity::{check_next_index, check_next_root, check_step};
 use super::index::read_index;
 use super::signed::Signed;
 use super::violation::{Violation, check_bytes, read_signed};
@@ -198,6 +198,35 @@ impl Trust {
     pub fn expired(&self, now: Time) -> Option<(&'static str, Time)> {
         let roles = [("root", self.root().signed().expires), ("targets", self.targets.signed().expires)];
         roles.into_iter().find(|(_, expires)| *expires <= now)
+    }
+
+    /// Checks that every `known` root is still there as it was.
+    ///
+    /// # Errors
+    /// When one is missing or has changed.
+    pub fn check_roots(&self, known: &Self) -> Result<(), Violation> {
+        let pairs = known.roots.iter().enumerate();
+        pairs
+            .map(|(place, root)| (root, self.roots.get(place).unwrap_or_else(|| self.root())))
+            .try_for_each(|(known, root)| check_step("root", known, root))
+    }
+
+    /// Checks that these roles may follow `known` ones. A line whose role cannot be used is not compared.
+    ///
+    /// # Errors
+    /// When a role or a release in a line's index is missing, or a role is older, or changed without a new version.
+    pub fn check_follows(&self, known: &Self) -> Result<(), Violation> {
+        self.check_roots(known)?;
+        check_step("targets", &known.targets, &self.targets)?;
+        for (line, role) in known.lines.iter().filter(|(line, _)| !self.broken.contains_key(*line)) {
+            let name = names::releases_role(line);
+            let next = self.line(line).ok_or_else(|| Violation::NotDelegated { role: name.clone() })?;
+            check_step(&name, role, next)?;
+            if let (Some(Ok(known)), Some(Ok(next))) = (known.index(line), self.index(line)) {
+                check_next_index(known, next)?;
+            }
+        }
+        Ok(())
     }
 
     /// The lines whose roles cannot be used, and why.

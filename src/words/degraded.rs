@@ -117,7 +117,7 @@ pub fn degraded(degraded: &Degraded) -> String {
 }
 
 /// Says how to renew a signed document.
-fn renew(document: &str) -> String {
+pub fn renew(document: &str) -> String {
     match document {
         "publication" => {
             "a running server renews it every day, so start it, or find out in its log why it cannot sign"

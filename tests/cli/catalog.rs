@@ -119,6 +119,17 @@ fn a_folder_without_a_catalog_is_nothing_to_compare_with() {
     let told = desk.run(&["catalog", "check", "--catalog", "empty"]);
     assert!(told.contains("exit 1") && told.contains("there is no catalog in `empty`"), "{told}");
     assert!(told.contains("hint: name the folder") && told.contains("`--catalog DIR/channels`"), "{told}");
+    // Nor is the folder around it, or one of something else, and the catalog itself has nothing that it could lack.
+    desk.write("sources/src/main.yaml", "format: 1\n");
+    for (folder, says) in [
+        (".", "`--against ./channels`"),
+        ("sources", "there is no catalog in `sources`"),
+        ("channels", "is the catalog that is checked"),
+        ("channels/../channels", "is the catalog that is checked"),
+    ] {
+        let told = desk.run(&["catalog", "check", "--against", folder]);
+        assert!(told.contains("exit 1") && told.contains(says), "{told}");
+    }
 }
 
 #[test]

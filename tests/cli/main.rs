@@ -23,6 +23,7 @@ mod remedies;
 #[path = "../signing/repository.rs"]
 #[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
 mod repository;
+mod roles;
 #[path = "../serve/spawn.rs"]
 #[expect(dead_code, reason = "most of what a server does is for other tests")]
 mod spawn;

@@ -1,42 +1,32 @@
 //! `tidegate catalog check`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::super::failure::Hint;
 use super::super::table::counted;
 use super::super::terminal::Terminal;
 use super::super::time;
 use super::super::workspace::{View, Workspace, no_catalog};
+use super::against::{Against, against};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::domain::chain;
-use crate::domain::channel::LineName;
-use crate::domain::early::new_and_too_early;
-use crate::domain::line::{Line, Stage};
 use crate::domain::promotion::{Decision, decide};
-use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release};
+use crate::domain::release::{Entry, ManifestState, PayloadState, Release};
 use crate::domain::restraint::Restraint;
 use crate::domain::rules::doubtful::doubtful;
-use crate::domain::rules::{At, Broken};
-use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
+use crate::domain::stepback::StepBackKind;
 use crate::domain::version::Version;
+use crate::domain::{chain, rfc3339};
 use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
-use crate::formats::yaml::{
-    POLICY_PATH, Reading, is_content, is_meant_as_policy, line_path, release_path, release_stem,
-};
+use crate::formats::yaml::release_path;
 use crate::publish::continuity::trusted;
-use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
-use crate::store::plain;
 use crate::store::port::{CommitError, Snapshot};
 use crate::words;
-use crate::words::rules::message_and_hint;
 
 /// Report every fault in the catalog's files
 ///
@@ -88,6 +78,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     // A release whose own files are faulty is not also reported as a step back in each channel.
     steps.retain(|step| !matches!(&step.kind, StepBackKind::Release(gone) if outside.contains_key(gone)));
     let good = releases(&view.catalog).count() - outside.len();
+    faults.extend(expired(&view, now));
     faults.extend(outside.into_values());
     let mut warnings = unwritable(&view, workspace, now)?;
     warnings.extend(view.stops_ahead());
@@ -128,202 +119,21 @@ fn releases(catalog: &Catalog) -> impl Iterator<Item = &Release> {
     catalog.lines().flat_map(|line| line.releases.values())
 }
 
-/// What a comparison with the served catalog finds.
-#[derive(Default)]
-struct Against {
-    /// Each offer that this catalog takes back.
-    steps: Vec<StepBack>,
-    /// A fault for each new entry that is too early, and for each restraint that is gone.
-    faults: Vec<Fault>,
-    /// What could not be compared.
-    warnings: Vec<String>,
-}
-
-/// Compares with the served catalog.
-///
-/// A release that is signed there must be signed here, and one that entered a stage there must have its
-/// payload here. A signature that is missing or invalid there is not compared. Of a line that has faults
-/// there, the files without faults are compared, so that a fault does not take the guard off every change that
-/// comes after it. What a faulty file had is unknown, so it may be corrected, but not removed.
-fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Against> {
-    let before = workspace
-        .other(served)
-        .hint("name the folder of the catalog that is being served: `--against DIR`; if this is the first catalog of the repository: `--against none`")?;
-    let before = before.read(workspace.now())?;
-    let has_lines = before.reading.catalog.stoppable_lines().next().is_some();
-    if !has_lines && before.reading.faulty.is_empty() && !served.join(POLICY_PATH).exists() {
-        return Err(no_catalog(served, "--against"));
-    }
-    let written = view.as_written(workspace.now());
-    let base = comparable(&before.reading, &written);
-    let mut faults = removed_unread(&before.reading, served, view, workspace);
-    // Which entries are new is unknown where a file cannot be read.
-    let early = new_and_too_early(&base, &view.snapshot.reading.catalog);
-    let is_read = |early: &&Broken| match &early.at {
-        At::Release(version, _) => can_be_read(&before.reading, &early.line, Some(version)),
-        _ => true,
-    };
-    faults.extend(early.iter().filter(is_read).filter_map(too_early));
-    let mut known = Restraint::all(&base, workspace.now());
-    known.retain(|one| one.is_stop() || can_be_read(&before.reading, &one.line, one.release()));
-    let lost = Restraint::lost(&known, &written, workspace.now());
-    faults.extend(lost.iter().map(|one| gone(one, &lost)));
-    let trust = Trust::read(&before.trust).ok().flatten();
-    let base = with_evidence(
-        base.judged_by(workspace.now()),
-        Ok(trust.as_ref()),
-        &|version| before.manifest(version),
-        &|_| PayloadState::Present,
-        &Checked::default(),
-    );
-    let was_signed = |version: &Version| {
-        let release = base.release(version);
-        release.is_some_and(|(_, release)| matches!(release.evidence.manifest, ManifestState::Signed(_)))
-    };
-    let has_payloads = workspace.payloads.is_dir();
-    let after = written.into_owned().map_evidence(|release| Evidence {
-        manifest: if was_signed(&release.version) {
-            release.evidence.manifest.clone()
-        } else {
-            ManifestState::NoTrust
-        },
-        payload: if has_payloads { release.evidence.payload.clone() } else { PayloadState::Present },
-    });
-    let base =
-        base.map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });
-    // A faulty line has its own report, and the server keeps serving its last good documents.
-    let refused = &view.snapshot.reading.faulty;
-    let mut steps = step_backs(&Offer::all(&base, now), &Offer::all(&after, now));
-    // What a faulty file had is unknown. If it is gone, it was moved, or is reported.
-    let is_removed = |step: &StepBack| {
-        let is_here = |version: &Version| view.snapshot.reading.catalog.release(version).is_some();
-        let path = match &step.kind {
-            StepBackKind::Release(version) => release_path(&step.line, version),
-            StepBackKind::Channel
-                if base.line(&step.line).is_some_and(|line| line.releases.keys().all(is_here)) =>
-            {
-                line_path(&step.line)
-            }
-            _ => return false,
-        };
-        is_gone(workspace, &path) && before.reading.faults.iter().any(|fault| fault.file == path)
-    };
-    steps.retain(|step| !refused.contains_key(step.line.as_str()) && !is_removed(step));
-    let uncompared = |(line, why): (LineName, String)| {
-        format!(
-            "line `{line}` has faults in the catalog that it is compared with, so only its other files were compared: {why}"
-        )
-    };
-    let warnings = before.reading.faulty_lines(served).into_iter().map(uncompared).collect();
-    Ok(Against { steps, faults, warnings })
-}
-
-/// Whether files have no faults: the policy, the own file of a line, and that of a release, if one is named.
-fn can_be_read(reading: &Reading, line: &LineName, release: Option<&Version>) -> bool {
-    let release = release.map(|version| release_path(line, version));
-    let line = line_path(line);
-    let is_one = |file: &String| *file == line || release.as_ref() == Some(file) || is_meant_as_policy(file);
-    !reading.faults.iter().any(|fault| is_one(&fault.file))
-}
-
-/// A fault for each file of the served catalog that has faults there and is gone here: nobody can tell what it
-/// had. A file whose name has no meaning in a catalog had nothing, and one that was moved is checked where it is now.
-fn removed_unread(before: &Reading, served: &Path, view: &View, workspace: &Workspace) -> Vec<Fault> {
-    let has_meaning = |file: &str| {
-        let line = file.strip_suffix("/line.yaml").map(LineName::parse);
-        let version = release_stem(file).map(Version::parse);
-        let is_line =
-            line.is_some_and(|line| line.is_ok_and(|line| before.catalog.salvaged(&line).is_some()));
-        let is_policy = is_meant_as_policy(file) && !workspace.catalog.join(POLICY_PATH).exists();
-        is_line || version.is_some_and(|version| version.is_ok()) || is_policy
-    };
-    let is_moved = |file: &str| {
-        let version = release_stem(file).and_then(|stem| Version::parse(stem).ok());
-        version.is_some_and(|version| view.snapshot.reading.catalog.release(&version).is_some())
-            || has_new_copy(&workspace.catalog, served, file)
-    };
-    let is_lost = |file: &str| has_meaning(file) && is_gone(workspace, file) && !is_moved(file);
-    let gone = before.faults.iter().filter(|fault| is_lost(&fault.file));
-    let first: BTreeMap<&str, &Fault> = gone.rev().map(|fault| (&*fault.file, fault)).collect();
-    let fault = |(file, fault): (&str, &Fault)| {
-        let place = served.join(file);
-        let message = format!(
-            "it is gone, and what it had cannot be compared: `{}:{}:{}`: {}",
-            place.display(),
-            fault.line,
-            fault.column,
-            fault.message
-        );
-        let hint =
-            "correct it in this change, or move it as it is to its own place; remove it in a later one";
-        Fault::new(file, "", Spot::START, &message, hint)
-    };
-    first.into_iter().map(fault).collect()
-}
-
-/// Whether a catalog has nothing at the path of a file.
-fn is_gone(workspace: &Workspace, file: &str) -> bool {
-    fs::symlink_metadata(workspace.catalog.join(file)).is_err()
-}
-
-/// Whether a catalog has the content of a served file in a file of a line or a release that is not served. One that is
-/// served already had that content of its own.
-fn has_new_copy(catalog: &Path, served: &Path, file: &str) -> bool {
-    let Ok(content) = plain::whole(&served.join(file)) else { return false };
-    let files =
-        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
-    let counts = |path: &PathBuf| {
-        let path = path.strip_prefix(catalog).ok().and_then(Path::to_str);
-        path.is_some_and(|path| is_content(path) && fs::symlink_metadata(served.join(path)).is_err())
-    };
-    let mut all = files(catalog.to_owned()).flat_map(files).filter(counts);
-    all.any(|path| plain::whole(&path).is_ok_and(|own| own == content))
-}
-
-/// The served catalog, with its faulty lines as far as they can be compared. A line whose own file cannot be read
-/// gets the stages that this catalog has.
-fn comparable(before: &Reading, after: &Catalog) -> Catalog {
-    let comparable = |salvaged: &Line| {
-        if can_be_read(before, &salvaged.name, None) {
-            return (salvaged.name.clone(), Some(salvaged.clone()));
-        }
-        let mut line = after.line(&salvaged.name).unwrap_or(salvaged).clone();
-        let entries = |release: &Release| {
-            let entry = |stage: &Stage| release.entries.get(salvaged.stage(&stage.name)?)?.clone();
-            line.stages.iter().map(entry).collect()
-        };
-        let release = |release: &Release| Release { entries: entries(release), ..release.clone() };
-        let releases = salvaged.releases.values().map(|one| (one.version.clone(), release(one))).collect();
-        for stage in &mut line.stages {
-            let paused = salvaged.stage(&stage.name).and_then(|place| salvaged.stages[place].paused.clone());
-            stage.paused = paused;
-        }
-        line.releases = releases;
-        (line.name.clone(), Some(line))
-    };
-    let salvaged: Vec<_> = before.catalog.salvaged_lines().map(comparable).collect();
-    let loosened = before.catalog.loosened().to_vec();
-    before.catalog.clone().with_published(salvaged).with_loosened(loosened)
-}
-
-/// The fault for a restraint that is gone.
-fn gone(one: &Restraint, lost: &[Restraint]) -> Fault {
-    let file = one.release().map_or_else(|| line_path(&one.line), |version| release_path(&one.line, version));
-    let hint = words::restraints::lost_hint(&one.way_out(lost));
-    Fault::new(&file, "", Spot::START, &words::restraints::lost(one), &hint)
-}
-
-/// The fault for an entry whose author is the schedule, although no promoter can have made it.
-fn too_early(early: &Broken) -> Option<Fault> {
-    let At::Release(version, _) = &early.at else { return None };
-    let (message, hint) = message_and_hint(&early.rule);
-    Some(Fault::new(&release_path(&early.line, version), "", Spot::START, &message, &hint))
-}
-
 /// Counts the faults of the catalog's files, as `catalog check` shows them.
 pub(in crate::cli) fn count_faults(view: &View, workspace: &Workspace, now: Time) -> usize {
     let trust = usize::from(view.trust().is_err());
-    view.snapshot.reading.faults.len() + faults_outside(view, workspace, now).len() + trust
+    let files = view.snapshot.reading.faults.len() + faults_outside(view, workspace, now).len();
+    files + expired(view, now).count() + trust
+}
+
+/// A fault for each role in `trust/` that has expired: clusters refuse it, and nothing is promoted by it.
+fn expired(view: &View, now: Time) -> impl Iterator<Item = Fault> {
+    let trust = view.trust().ok().flatten();
+    let expired = trust.into_iter().flat_map(Trust::expiries).filter(move |(_, expires)| *expires <= now);
+    expired.map(|(role, expires)| {
+        let message = format!("`{role}` expired at {}", rfc3339(expires));
+        Fault::new("trust", "", Spot::START, &message, &words::renew(&role))
+    })
 }
 
 /// The faults of payload files and signed manifests, by release.
