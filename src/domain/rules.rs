@@ -115,6 +115,8 @@ pub enum Rule {
     NotALabel(String),
     /// A link must be the address of a web page.
     NotALink(String),
+    /// A link, which is published, must not have a user or a password. They are not repeated.
+    LinkWithUser,
     /// An architecture must have a name like `amd64`.
     NotAnArch(String),
     /// The name of a payload file must be valid and stay in the release's folder.

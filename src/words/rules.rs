@@ -37,6 +37,10 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             format!("`{text}` is not a name for a component or a link"),
             "write it like `release-notes`: a name in signed documents has ASCII only, and no space, `!`, `\"` or `\\`",
         ),
+        Rule::LinkWithUser => (
+            "this link has a user or a password, and links are published".to_owned(),
+            "write it without what is before the `@`, and replace the password if anybody has seen it",
+        ),
         Rule::NotALink(text) => (format!("`{text}` is not a web address"), "begin it with `https://`"),
         Rule::NotAnArch(text) => {
             (format!("`{text}` is not an architecture"), "use a name like `amd64` or `x86_64`")
@@ -45,9 +49,10 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             format!("`{text}` is not a name for a payload file"),
             "name a file in the release's folder, using only letters, digits, `.`, `_`, `-` and `+`; `release.json` is the signed manifest",
         ),
-        Rule::Size(size) => {
-            (format!("a payload cannot have a size of {size} bytes"), "`release add` computes it")
-        }
+        Rule::Size(size) => (
+            format!("a payload cannot have a size of {size} bytes"),
+            "name a file that is neither empty nor too large; `release add` computes its size",
+        ),
         Rule::Duration(duration) => (
             format!("`{}` is not a duration of at most {DAYS} days", Span(*duration)),
             "write a shorter duration",
@@ -116,7 +121,9 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             "give one of the two another name, with `channel` or `aliases`",
         ),
         Rule::ForeignVersion { line, version, prefix } => {
-            let hint = format!("versions of this line begin with `{prefix}`: move the file to its own line");
+            let hint = format!(
+                "versions of this line begin with `{prefix}`: put the release into the line of its own"
+            );
             return (format!("version `{version}` does not belong to line `{line}`"), hint);
         }
         Rule::VersionTwice { version, first } => (

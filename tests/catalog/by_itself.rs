@@ -289,6 +289,12 @@ pub const BY_ITSELF: &[Row] = &[
         "not a web address",
         "https://",
     ),
+    (
+        "link with a password",
+        &[(R, "\"https://example.com/1.8.4\"", "‹\"https://ada:secret@example.com/1.8.4\"›")],
+        "links are published",
+        "without what is before the `@`",
+    ),
     ("empty text", &[(L, "title: Tectonic 1.8", "title: ‹\" \"›")], "the text is empty", "remove the key"),
     ("several lines", &[(L, "title: Tectonic 1.8", "title: ‹\"a\\nb\"›")], "several lines", "one line"),
     (

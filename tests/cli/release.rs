@@ -85,6 +85,11 @@ fn nothing_is_copied_for_a_release_that_would_be_faulty() {
         desk.run(&[&["release", "add", "1.8.5", "--payload", "build/payload.json"][..], more].concat())
     };
     assert_snapshot!("add_bad_link", add(&["--link", "notes=gopher://x"]));
+    let told = add(&["--link", "docs=https://ada:secret@h"]);
+    assert!(
+        told.contains("links are published") && !told.split_once("exit 1").unwrap().1.contains("secret"),
+        "{told}"
+    );
     assert_snapshot!("add_other_line", add(&["--line", "1.9"]));
     desk.write("channels/1.8/1.8.4.yaml", "format: 1\nversion: 1.8.5\n");
     assert_snapshot!("add_to_faulty", add(&[]));

@@ -192,6 +192,14 @@ fn the_rules_of_what_a_release_is() {
         at(Part::Text("links")),
         Rule::NotALink(link.to_owned()),
     );
+    for (link, is_refused) in [
+        ("https://u:pw@h", true),
+        ("http://u@h/x", true),
+        ("https://h/@a?b@c", false),
+        ("https://h?u@h", false),
+    ] {
+        assert_eq!(super::text::link(link), is_refused.then_some(Rule::LinkWithUser), "{link}");
+    }
     for bad in ["release notes", "\"notes\"", "a\\b", "wow!", "größe"] {
         let labels = |text: &str| [(bad.to_owned(), text.to_owned())].into();
         let rule = || Rule::NotALabel(bad.to_owned());

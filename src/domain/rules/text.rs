@@ -51,11 +51,14 @@ pub fn is_key(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))
 }
 
-/// Checks the address of a web page.
+/// Checks the address of a web page, which everybody is shown.
 pub fn link(text: &str) -> Option<Rule> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let valid = rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(' ');
-    line(text, LINK).or_else(|| (!valid).then(|| Rule::NotALink(text.to_owned())))
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#', '\\']).next());
+    let has_user = host.is_some_and(|host| host.contains('@'));
+    let broken = line(text, LINK).or_else(|| has_user.then_some(Rule::LinkWithUser));
+    broken.or_else(|| (!valid).then(|| Rule::NotALink(text.to_owned())))
 }
 
 /// Checks the name of an architecture, such as `amd64`.
