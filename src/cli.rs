@@ -18,6 +18,7 @@ mod environment;
 mod explain;
 mod export;
 mod failure;
+mod flags;
 mod import;
 mod init;
 mod key;
@@ -201,7 +202,7 @@ pub fn main() -> ExitCode {
         return failure::report(&error, output(&arguments), "", &mut std::io::stderr());
     }
     let parsed = parse(&arguments, &mut std::io::stderr()).and_then(|cli| {
-        let log = logging::start(cli.globals.log_format, cli.command.is_service())?;
+        let log = logging::start(cli.globals.log_format, cli.command.is_service(), &cli.globals.flags())?;
         Ok((cli, log))
     });
     let (cli, log) = match parsed {

@@ -131,8 +131,7 @@ fn release(
         entry: entry(&view.catalog, line, now),
     };
     let faults = view.snapshot.reading.faulty.get(line.name.as_str()).cloned().unwrap_or_default();
-    let mut body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
-    body.explanation.add_flags(terminal.flags());
+    let body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
     terminal.show(&body, || {
         let mut page = words::explanation_page(&explanation, report.map(|report| report.since));
         if let Some(refusal) = explanation.refused {

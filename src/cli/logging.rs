@@ -17,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use self::filter::{Misspelt, filter};
 use self::lines::{Flusher, Lines, lines};
 use super::clean::Clean;
+use super::flags::{WithFlags, escaped};
 use super::{LogFormat, command, environment};
 use crate::http::{ACCESS, AccessLog};
 
@@ -37,11 +38,12 @@ impl Log {
 }
 
 /// Starts logging. A service logs what it does, and never blocks on whatever reads its log. Other commands
-/// have their own output and log only warnings. `TIDEGATE_LOG`, or else `RUST_LOG`, sets another filter.
+/// have their own output and log only warnings. `TIDEGATE_LOG`, or else `RUST_LOG`, sets another filter. The
+/// commands in log lines get the given flags.
 ///
 /// # Errors
 /// If `TIDEGATE_LOG` is not a filter. `RUST_LOG` may be meant for other programs, so it is ignored then.
-pub fn start(format: LogFormat, service: bool) -> Result<Log, clap::Error> {
+pub fn start(format: LogFormat, service: bool, flags: &str) -> Result<Log, clap::Error> {
     let default = if service { LevelFilter::INFO } else { LevelFilter::WARN };
     let text = |name| environment::value(name).map(|text| text.to_string_lossy().into_owned());
     let filter = match text(environment::LOG) {
@@ -50,7 +52,11 @@ pub fn start(format: LogFormat, service: bool) -> Result<Log, clap::Error> {
             .or_else(|_| filter(None, default))
             .unwrap_or_default(),
     };
-    Ok(write(format, filter, service))
+    let flags = match format {
+        LogFormat::Text => flags.to_owned(),
+        LogFormat::Json => escaped(flags),
+    };
+    Ok(write(format, filter, service, flags))
 }
 
 fn unusable(misspelt: &Misspelt) -> clap::Error {
@@ -63,16 +69,16 @@ fn unusable(misspelt: &Misspelt) -> clap::Error {
     command().error(ErrorKind::InvalidValue, message)
 }
 
-fn write(format: LogFormat, filter: Targets, service: bool) -> Log {
+fn write(format: LogFormat, filter: Targets, service: bool, flags: String) -> Log {
     if !service {
-        subscribe(format, filter, || Clean(io::stderr()));
+        subscribe(format, filter, WithFlags { lines: || Clean(io::stderr()), flags });
         return Log(None);
     }
     // If the log's thread cannot start, the service runs without a log.
     let Ok((lines, flusher)) = lines(io::stderr()) else { return Log(None) };
     log_panics(lines.clone());
     let _ = ACCESS_LOG.set(Arc::new(lines.access(format)));
-    subscribe(format, filter, lines);
+    subscribe(format, filter, WithFlags { lines, flags });
     Log(Some(flusher))
 }
 

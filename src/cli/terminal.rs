@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Output;
 use super::clean::Clean;
-use super::failure;
 use super::table::Table;
+use super::{failure, flags};
 use crate::words::with_flags;
 
 /// Stdout and stderr, and the format of the data.
@@ -38,15 +38,11 @@ impl<'a> Terminal<'a> {
         self.output == Output::Json
     }
 
-    /// Returns the flags that name the folders that the command works on.
-    pub fn flags(&self) -> &str {
-        &self.flags
-    }
-
     /// Shows data: the JSON of a body, or text for people.
     pub fn show(&mut self, body: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
         if self.is_json() {
-            serde_json::to_writer_pretty(&mut self.out, body)?;
+            let json = serde_json::to_string_pretty(body)?;
+            self.out.write_all(flags::in_json(&json, &self.flags).as_bytes())?;
             self.out.write_all(b"\n")?;
         } else {
             let words = with_flags(&words(), &self.flags);

@@ -7,7 +7,7 @@ use tidegate::clock::{Clock as _, SystemClock};
 
 use super::desk::Desk;
 use super::site::{Site, reply};
-use super::spawn::{Response, get};
+use super::spawn::{Response, get, tidegate};
 
 const FROM: &str = "v1.8.4-tectonic.1";
 const TO: &str = "1.8.9-tectonic.4";
@@ -91,7 +91,15 @@ fn what_fails_is_told_and_not_tried_again_until_somebody_says_so() {
     desk.check();
     desk.run(&["cluster", "approve", "c", TO]);
     let tries = || desk.read("tries").lines().count();
-    assert!(!desk.once().status.success());
+    // Commands name the folder, if it is not the usual one.
+    let elsewhere = ["--state", "./.tidegate"];
+    let once = tidegate(desk.folder.path()).args(["cluster", "run", "c", "--once"]).args(elsewhere).output();
+    let once = once.unwrap();
+    let logged = String::from_utf8_lossy(&once.stderr);
+    let retry = "to retry it: `tidegate cluster check c --retry --state ./.tidegate`";
+    assert!(!once.status.success() && logged.contains(&format!("was not applied; {retry}")), "{logged}");
+    let status = desk.json(&[&["cluster", "status", "c"][..], &elsewhere].concat())["status"].clone();
+    assert_eq!(status["failureStatus"]["hint"], retry);
     let status = desk.status();
     assert_eq!(
         (&status["state"], &status["failureStatus"]["type"]),
