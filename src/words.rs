@@ -33,7 +33,7 @@ pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, clock_reading, degraded, line
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};
 pub use explain::{explanation, explanation_page, nothing_higher, unknown_on_mirror};
-pub use gates::{Remedy, RemedyKind, gate, gate_remedy, resume_remedy};
+pub use gates::{Remedy, RemedyKind, gate, gate_remedy, manifest_remedy, resume_remedy};
 pub use goal::Goal;
 pub use not_promoting::not_promoting;
 pub use problems::{Problem, problem};

@@ -1,6 +1,6 @@
 //! How errors are shown: what failed, why, and what to do about it.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -105,16 +105,24 @@ impl Body {
         let mut hints = Vec::new();
         let mut causes: Vec<String> = Vec::new();
         let mut denied: Option<&Denied> = None;
+        let mut is_full = false;
         for cause in error.chain() {
             if let Some(hinted) = cause.downcast_ref::<Hinted>() {
                 hints.extend(hinted.hint.split("\nhint: ").map(str::to_owned));
             }
             denied = denied.or_else(|| Denied::of(cause));
+            is_full |= cause.downcast_ref::<io::Error>().is_some_and(|error| {
+                matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            });
             causes.push(cause.to_string());
         }
         // Restoring what only cannot be read would lead back here.
         if let Some(denied) = denied {
             hints = vec![format!("{}, then try again", denied.remedy())];
+        }
+        // What could not be written is not damaged.
+        if is_full {
+            hints = vec!["free some space on that disk, then try again".to_owned()];
         }
         // Some wrappers repeat the message of their source. Show it once.
         causes.dedup();
@@ -169,6 +177,17 @@ mod tests {
         let mut told = Vec::new();
         assert_eq!(report(error, output, "", &mut told), ExitCode::FAILURE);
         String::from_utf8(told).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_is_the_only_cause_that_is_given() {
+        let full: Result<(), _> = Err(io::Error::from(ErrorKind::StorageFull));
+        let error = full.context("it was not imported").hint("the export is damaged").unwrap_err();
+        assert_eq!(
+            told(&error, Output::Table),
+            "error: it was not imported\n  because: no storage space\n\
+             hint: free some space on that disk, then try again\n"
+        );
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if !args.dir.join(inner).is_dir() {
         return Err(refuse(
             format!("`{}` has no folder `tuf`", args.dir.display()),
-            "name the folder that `tidegate export` wrote",
+            "name the folder of an export",
         ));
     }
     let source = Source::Folder(args.dir.clone(), inner);
@@ -109,7 +109,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let payloads = workspace.payload_store();
     let copied = payloads.put(&files).with_context(unusable).hint(
-        "the export is incomplete or damaged: run `tidegate export` again, which replaces damaged files, and carry it here again",
+        "the export is incomplete or damaged: export again on the server, which replaces damaged files, and carry it here again",
     )?;
     // What an earlier version stored may lack the answers by architecture.
     let is_whole = |before: &Publication| before.lost_lines().next().is_none() && before.has_arches();

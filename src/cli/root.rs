@@ -139,6 +139,7 @@ fn change(
     let mut ceremony = begun.hint_with(hint)?;
     ceremony.reason = reason;
     ceremony.check(workspace.now()).hint_with(|refused| match refused {
+        Refused::Unreachable { threshold: 0, .. } => "let at least one key sign: `--threshold ROLE=1`",
         Refused::Unreachable { .. } => {
             "add a key in the same step, or lower the threshold: `--threshold ROLE=N`"
         }

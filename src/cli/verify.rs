@@ -242,7 +242,7 @@ fn elsewhere(
     let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     Err(refuse(
         format!("everything is valid, except that some listed payloads are missing: {}", missing.join(", ")),
-        "run `tidegate verify` where the catalog is, to see which files to restore in `payloads/`; a mirror needs a new `tidegate export`",
+        "verify the catalog itself, to see which files to restore in `payloads/`; a mirror needs a new export",
     ))
 }
 

@@ -83,6 +83,8 @@ pub enum ChangeError {
     NoLine(LineName),
     #[error("line `{0}` is already in the catalog")]
     LineExists(LineName),
+    #[error("line `{0}` is already in the catalog, and is retired")]
+    LineRetired(LineName),
     #[error("line `{line}` has no stage `{stage}`")]
     NoStage { line: LineName, stage: StageName },
     #[error("release `{0}` is already in the catalog")]
@@ -104,8 +106,10 @@ impl Change {
     pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
         if let Self::AddLine { line, .. } = self {
             let name = &line.name;
-            if catalog.stoppable(name).is_some() {
-                return Err(ChangeError::LineExists(name.clone()));
+            if let Some(known) = catalog.stoppable(name) {
+                let is_retired = known.retired.is_some();
+                let error = if is_retired { ChangeError::LineRetired } else { ChangeError::LineExists };
+                return Err(error(name.clone()));
             }
             let broken = |broken| ChangeError::Broken { line: name.clone(), broken };
             return catalog.with_new_line(line).map_err(broken);

@@ -260,14 +260,6 @@ fn join_nearest(outages: &mut Vec<Outage>) {
     }
 }
 
-impl Evidence {
-    /// Whether the index of the line is all that is wrong with the release.
-    pub fn has_bad_index(&self) -> bool {
-        let ManifestState::Invalid(fault) = &self.manifest else { return false };
-        self.payload == PayloadState::Present && matches!(**fault, ManifestFault::Index(_))
-    }
-}
-
 impl From<ManifestFault> for ManifestState {
     fn from(fault: ManifestFault) -> Self {
         Self::Invalid(Box::new(fault))

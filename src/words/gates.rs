@@ -185,6 +185,27 @@ impl fmt::Display for Remedy {
     }
 }
 
+/// Returns what a person can do about a release whose signed manifest cannot be used.
+pub fn manifest_remedy(fault: &ManifestFault, version: &Version) -> Remedy {
+    match fault {
+        ManifestFault::Keys(_) | ManifestFault::Role(_) => Remedy::new(
+            RemedyKind::RestoreTrust,
+            "a release engineer can put back what was in `trust/`, from git, a backup or the last publication",
+            "tidegate recover --trust".to_owned(),
+        ),
+        ManifestFault::Index(_) => Remedy::new(
+            RemedyKind::SignAgain,
+            "a keeper of a release key of the line can sign the line's index",
+            "tidegate release sign --key FILE".to_owned(),
+        ),
+        _ => Remedy::new(
+            RemedyKind::SignAgain,
+            "a release engineer can restore the signed version; if the change is intended, a keeper of a release key can sign it",
+            format!("tidegate release sign {version} --key FILE"),
+        ),
+    }
+}
+
 /// Returns what a person can do about a gate, or `None` if it passes or has no remedy of its own.
 pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
     if gate.state == GateState::Passes {
@@ -213,29 +234,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             "a release engineer can create a root and keys",
             "tidegate init --offline-keys DIR".to_owned(),
         ),
-        Fact::Signed { manifest: ManifestState::Invalid(fault) }
-            if matches!(**fault, ManifestFault::Keys(_) | ManifestFault::Role(_)) =>
-        {
-            Remedy::new(
-                RemedyKind::RestoreTrust,
-                "a release engineer can put back what was in `trust/`, from git, a backup or the last publication",
-                "tidegate recover --trust".to_owned(),
-            )
-        }
-        Fact::Signed { manifest: ManifestState::Invalid(fault) }
-            if matches!(**fault, ManifestFault::Index(_)) =>
-        {
-            Remedy::new(
-                RemedyKind::SignAgain,
-                "a keeper of a release key of the line can sign the line's index",
-                "tidegate release sign --key FILE".to_owned(),
-            )
-        }
-        Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
-            RemedyKind::SignAgain,
-            "a release engineer can restore the signed version; if the change is intended, a keeper of a release key can sign it",
-            sign(),
-        ),
+        Fact::Signed { manifest: ManifestState::Invalid(fault) } => manifest_remedy(fault, version),
         Fact::Signed { manifest: ManifestState::Undelegated } => Remedy::new(
             RemedyKind::Sign,
             "keepers of a release key and, because the line is new, of the targets key (both are needed) can sign it",

@@ -205,6 +205,9 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         Refused::Change(ChangeError::LineExists(line)) => {
             format!("add a release to it with `tidegate release add VERSION --line {line} --payload FILE`")
         }
+        Refused::Change(ChangeError::LineRetired(_)) => {
+            "a retired line takes nothing new: add a line with another name".to_owned()
+        }
         Refused::Change(_) => match broken(refused) {
             Some(broken) => rules::message_and_hint(&broken.rule).1,
             None => "see what is in the catalog: `tidegate release list`".to_owned(),
@@ -223,9 +226,12 @@ pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
             ),
             Some("remove the release from the catalog, and add it with a shorter file name or version"),
         ),
-        Obstacle::BrokenRole { line, why } => {
-            (format!("the role of line `{line}` cannot be used: {why}"), Some("restore `trust/` as it was"))
-        }
+        Obstacle::BrokenRole { line, why } => (
+            format!("the role of line `{line}` cannot be used: {why}"),
+            Some(
+                "restore `trust/` as it was, from git, a backup or the last publication: `tidegate recover --trust`",
+            ),
+        ),
         Obstacle::UnreadManifest(why) => (why.clone(), None),
         Obstacle::EnteredEarly { stage } => (
             format!("it entered `{stage}` before the time that was signed for it"),

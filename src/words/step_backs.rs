@@ -1,7 +1,7 @@
 //! Step backs: how a published offer has changed, and how to restore it.
 
-use super::objection;
-use crate::domain::release::PayloadState;
+use super::{manifest_remedy, objection};
+use crate::domain::release::{Evidence, ManifestFault, ManifestState, PayloadState};
 use crate::domain::rfc3339;
 use crate::domain::stepback::{StepBack, StepBackKind};
 use crate::domain::version::Version;
@@ -55,17 +55,7 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
             "restore its file, its entry, its signed manifest and its payloads; to stop offering it, run {}",
             yank(version)
         ),
-        StepBackKind::Withheld { evidence, .. } if evidence.has_bad_index() => {
-            "restore `trust/` as it was signed; or a keeper of a release key can sign the index of the line again: `tidegate release sign --key FILE`".to_owned()
-        }
-        StepBackKind::Withheld { version, evidence } if evidence.payload == PayloadState::Present => format!(
-            "restore `payloads/{version}/release.json` and the release's catalog file as they were signed; if the change is intended, a keeper of a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
-            yank(version)
-        ),
-        StepBackKind::Withheld { version, .. } => format!(
-            "restore the published files in `payloads/{version}/`; to stop offering it, run {}; you may then delete its payloads, but must keep its signed manifest",
-            yank(version)
-        ),
+        StepBackKind::Withheld { version, evidence } => withheld_hint(version, evidence),
         StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
         StepBackKind::Payloads(_) => {
             "restore the payloads, and add the changed ones as a new version".to_owned()
@@ -79,6 +69,24 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
     }
 }
 
+fn withheld_hint(version: &Version, evidence: &Evidence) -> String {
+    if evidence.payload != PayloadState::Present {
+        return format!(
+            "restore the published files in `payloads/{version}/`; to stop offering it, run {}; you may then delete its payloads, but must keep its signed manifest",
+            yank(version)
+        );
+    }
+    if let ManifestState::Invalid(fault) = &evidence.manifest
+        && matches!(**fault, ManifestFault::Keys(_) | ManifestFault::Role(_) | ManifestFault::Index(_))
+    {
+        return manifest_remedy(fault, version).to_string();
+    }
+    format!(
+        "restore `payloads/{version}/release.json` and the release's catalog file as they were signed; if the change is intended, a keeper of a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
+        yank(version)
+    )
+}
+
 fn yank(version: &Version) -> String {
     format!("`tidegate release yank {version} --reason TEXT`")
 }
@@ -87,7 +95,6 @@ fn yank(version: &Version) -> String {
 mod tests {
     use super::*;
     use crate::domain::channel::StageName;
-    use crate::domain::release::Evidence;
     use crate::domain::testing::{t, v};
 
     fn words(kind: StepBackKind) -> (String, String) {

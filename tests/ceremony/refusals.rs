@@ -83,6 +83,7 @@ fn a_change_that_makes_no_sense_begins_no_ceremony() {
         refused(&desk, &[&["root", "change", "c.json"], change].concat(), expected);
         assert!(!desk.path("c.json").exists());
     }
+    refused(&desk, &["root", "change", "c.json", "--threshold", "root=0"], "`--threshold ROLE=1`");
     assert_eq!(role(&desk, "online").0, [online]);
     for usage in ["root", "admin=ada.pem", "release:=ada.pem"] {
         assert!(desk.run(&["root", "change", "c.json", "--add", usage]).contains("\nexit 2\n"), "{usage}");

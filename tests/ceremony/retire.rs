@@ -34,7 +34,13 @@ fn a_retired_line_takes_nothing_new_and_need_not_be_renewed() {
     desk.write("new.json", "new");
     let told = desk.run(&["release", "add", "1.8.2", "--payload", "new.json"]);
     assert!(told.contains("\nexit 1\n") && told.contains("line `1.8` was retired at"), "{told}");
+    let told = desk.run(&["line", "add", "1.8"]);
+    assert!(told.contains("and is retired") && !told.contains("release add"), "{told}");
     assert!(desk.files("channels") == trust);
+    // What was added before may be signed, and goes nowhere.
+    desk.edit("channels/1.8/1.8.1.yaml", "\npayloads:", "\nsummary: Signed again\npayloads:");
+    let told = desk.run(&["release", "sign", "1.8.1", "--key", "keys/release.pem"]);
+    assert!(told.contains("\nexit 0\n") && !told.contains("next:"), "{told}");
 
     let told = desk.run(&["explain", "1.8.1"]);
     assert!(told.contains("line `1.8` was retired at"), "{told}");

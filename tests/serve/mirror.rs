@@ -457,7 +457,7 @@ fn a_corrupt_payload_on_a_medium_is_told_as_that() {
     let error = refused(closed.0.path(), &["import", "stick", "--root", "1.root.json"]);
     assert!(error.contains("has the digest") && !error.contains("changed"), "{error}");
     // What the hint says works.
-    assert!(error.contains("run `tidegate export` again"), "{error}");
+    assert!(error.contains("export again on the server") && !error.contains("--state"), "{error}");
     let stick = stick.to_str().unwrap();
     place.run(&["export", stick]);
     closed.import(&["--root", "1.root.json"]);

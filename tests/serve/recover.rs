@@ -88,7 +88,7 @@ fn a_trust_folder_that_was_rolled_back_is_told_and_put_back() {
     let trust = |name: &str| place.path("channels/trust").join(name);
     let good: Vec<_> =
         ["2.root.json", "3.root.json", "targets.json"].map(|name| fs::read(trust(name)).unwrap()).into();
-    let damages: [(&str, &dyn Fn()); 4] = [
+    let damages: [(&str, &dyn Fn()); 5] = [
         ("`root` was rolled back from version `2` to `1`", &|| {
             fs::remove_file(trust("2.root.json")).unwrap();
             fs::remove_file(trust("3.root.json")).unwrap();
@@ -98,6 +98,7 @@ fn a_trust_folder_that_was_rolled_back_is_told_and_put_back() {
             fs::write(trust("targets.json"), &first).unwrap();
         }),
         ("`trust/1.root.json` is missing", &|| fs::remove_dir_all(trust("")).unwrap()),
+        ("`trust/releases-1.8.json` is missing", &|| fs::remove_file(trust("releases-1.8.json")).unwrap()),
     ];
     for (expected, damage) in damages {
         damage();

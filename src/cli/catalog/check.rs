@@ -143,24 +143,23 @@ fn faults_outside<'a>(view: &'a View, workspace: &Workspace, now: Time) -> BTree
     }
     let fault = |release: &Release| match (&release.evidence.payload, &release.evidence.manifest) {
         (missing @ PayloadState::Missing { .. }, _) if !release.is_withdrawn(now) => {
-            Some((words::payload(missing), words::payload_hint(missing)))
+            Some((words::payload(missing), words::payload_hint(missing).to_owned()))
         }
         (wrong @ PayloadState::Differs { .. }, _) => {
-            Some((words::payload(wrong), words::payload_hint(wrong)))
+            Some((words::payload(wrong), words::payload_hint(wrong).to_owned()))
         }
         // Before a release enters a stage, nobody relies on its signature, and signing it again is normal.
         // If the keys cannot be used, that is reported once, and not for each release.
-        (_, ManifestState::Invalid(why)) if view.trust().is_ok() && release.is_known(now) => Some((
-            why.to_string(),
-            "restore what was signed; if the change is intended, run `tidegate release sign --key FILE`",
-        )),
+        (_, ManifestState::Invalid(why)) if view.trust().is_ok() && release.is_known(now) => {
+            Some((why.to_string(), words::manifest_remedy(why, &release.version).to_string()))
+        }
         _ => None,
     };
     let faults = view.catalog.lines().flat_map(|line| {
         line.releases.values().filter_map(|release| {
             let (message, hint) = fault(release)?;
             let file = release_path(&line.name, &release.version);
-            Some((&release.version, Fault::new(&file, "", Spot::START, &message, hint)))
+            Some((&release.version, Fault::new(&file, "", Spot::START, &message, &hint)))
         })
     });
     faults.collect()
@@ -220,7 +219,8 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
             }
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
                 warnings.push(format!(
-                    "`{version}` cannot be offered: {why}; restore what was signed, or run `tidegate release sign {version} --key FILE`"
+                    "`{version}` cannot be offered: {why}; {}",
+                    words::manifest_remedy(why, version)
                 ));
             }
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}

@@ -109,7 +109,7 @@ impl Source {
                 "there is no repository at `{from}`: neither `tuf/{}` nor `tuf/{first}` exists",
                 names::TIMESTAMP_PATH
             ),
-            "name a server by its address alone, as in `http://HOST:PORT`, or a folder that `tidegate export` wrote or that has `metadata/` and `targets/`",
+            "name a server by its address alone, as in `http://HOST:PORT`, or the folder of an export, or one that has `metadata/` and `targets/`",
         ))
     }
 }
@@ -148,7 +148,7 @@ impl Source {
             format!(
                 "`{missing}` is missing, although `{later}` is there: clients with an older root never get past it"
             ),
-            "put the missing root back, from the catalog's `trust/` or another copy; a mirror needs a new `tidegate export`",
+            "put the missing root back, from the catalog's `trust/` or another copy; a mirror needs a new export",
         ))
     }
 

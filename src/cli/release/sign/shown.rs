@@ -41,6 +41,9 @@ pub struct Body {
     /// What is probably a mistake about the releases to sign.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    /// Whether something was signed that can be promoted: a retired line takes no promotions.
+    #[serde(skip)]
+    goes_on: bool,
 }
 
 /// The role of a line that may soon be too large.
@@ -133,6 +136,7 @@ impl Body {
             not_before_reason: manifest.not_before_reason.clone(),
         });
         self.signed = signed.collect();
+        self.goes_on = pending.iter().any(|(line, versions)| line.retired.is_none() && !versions.is_empty());
         let large = ceremony.large_roles();
         self.large =
             large.map(|(line, bytes)| LargeBody { line: line.clone(), bytes, limit: MAX_SIGNED }).collect();
@@ -223,7 +227,7 @@ impl Body {
                 "next: `tidegate promote {} --early --reason TEXT`, once that time has come",
                 early.version
             ));
-        } else if !self.signed.is_empty() {
+        } else if self.goes_on {
             terminal.note("next: `tidegate promote`, or leave that to the server");
         }
         Ok(self.exit_code())
