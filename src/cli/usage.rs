@@ -65,8 +65,14 @@ pub fn is_mentioned(arguments: &[OsString], argument: &Arg) -> bool {
 pub fn named(arguments: &[OsString]) -> Command {
     let mut command = command();
     command.build();
-    for word in arguments.iter().skip(1) {
-        if let Some(next) = command.find_subcommand(word).cloned() {
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        let is_flag = |arg: &Arg| arg.get_long().is_some() && text.strip_prefix("--") == arg.get_long();
+        if command.get_arguments().any(|arg| is_flag(arg) && arg.get_action().takes_values()) {
+            // Its value may be called like a command.
+            words.next();
+        } else if let Some(next) = command.find_subcommand(word).cloned() {
             command = next;
         }
     }

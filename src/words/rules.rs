@@ -122,7 +122,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
         ),
         Rule::ForeignVersion { line, version, prefix } => {
             let hint = format!(
-                "versions of this line begin with `{prefix}`: put the release into the line of its own"
+                "versions of this line begin with `{prefix}`: put the release into the line that it belongs to"
             );
             return (format!("version `{version}` does not belong to line `{line}`"), hint);
         }

@@ -100,7 +100,7 @@ fn a_refused_value_is_blamed_on_the_variable_that_it_is_from() {
     let desk = Desk::with_keys();
     for (name, value, command) in [
         ("TIDEGATE_ACCESS_LOG", "off", &["serve"][..]),
-        ("TIDEGATE_WORKERS", "513", &["serve"]),
+        ("TIDEGATE_WORKERS", "513", &["--state", "promote", "serve"]),
         ("TIDEGATE_TRUSTED_PROXY", "10.0.0.1, proxy", &["serve"]),
         ("TIDEGATE_OUTPUT", "xml", &["release", "list"]),
         ("TIDEGATE_PASSPHRASE_FD", "x", &["release", "sign", "--key", "keys/release.pem"]),
