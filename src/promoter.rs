@@ -251,7 +251,9 @@ impl Promoter {
         if damaged {
             self.copies = Copies::default();
         }
+        let is_copied = !hindrance.is_state_away && self.copies.try_again(&*self.setup.payloads, monotonic);
         if changed
+            || is_copied
             || is_read_again
             || damaged
             || self.schedule.is_time(now, monotonic)

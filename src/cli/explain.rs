@@ -133,7 +133,7 @@ fn release(
     let faults = view.snapshot.reading.faulty.get(line.name.as_str()).cloned().unwrap_or_default();
     let body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
     terminal.show(&body, || {
-        let mut page = words::explanation_page(&explanation, report.map(|report| report.since));
+        let mut page = words::explanation_page(&explanation, report.as_ref());
         if let Some(refusal) = explanation.refused {
             page.push_str(&fault_page(&line.name, &body.faults, refusal));
         }

@@ -33,6 +33,8 @@ pub enum Degraded {
     MirrorLost { line: LineName, why: String },
     /// This mirror has no good copy of payload `file` of release `version`, and of `more` others.
     MirrorLacks { version: Version, file: String, more: usize },
+    /// Payload `file` of release `version`, and `more` others, cannot be copied to be served.
+    NotCopied { version: Version, file: String, why: String, more: usize },
     /// The catalog has lost restraints that nobody took back, so they still count. `restraint` is the first of
     /// them, a record of `what` takes it back, and `more` counts the others.
     RestraintsLost { restraint: Box<Restraint>, what: What, more: usize },
@@ -122,8 +124,9 @@ named! {
         ExpiryNear = "expiry_near",
         /// Promotions are overdue.
         PromotionsOverdue = "promotions_overdue",
-        /// A release entered a stage but is not offered, because its payload or its signature is missing.
-        /// On a mirror: a payload cannot be served, because its copy is missing or damaged.
+        /// A release entered a stage but is not offered, because its payload or its signature is missing, or
+        /// a payload cannot be served, because it cannot be copied. On a mirror: its copy is missing or
+        /// damaged.
         NotOffered = "not_offered",
         /// A release has an entry that is dated ahead of the clock, and goes no further until then.
         DatedAhead = "dated_ahead",
@@ -134,22 +137,21 @@ named! {
     }
 }
 
-impl DegradedKind {
-    /// Whether it is a problem of the server itself, which its folders do not show.
-    pub const fn is_of_server(self) -> bool {
-        matches!(
-            self,
-            Self::ReadFailing
-                | Self::SigningFailing
-                | Self::PublishFailing
-                | Self::CommitFailing
-                | Self::ClockUntrusted
-                | Self::WitnessUnasked
-        )
-    }
-}
-
 impl Degraded {
+    /// Whether it is a problem of the server itself, which its folders do not show.
+    pub const fn is_of_server(&self) -> bool {
+        matches!(self, Self::NotCopied { .. })
+            || matches!(
+                self.kind(),
+                DegradedKind::ReadFailing
+                    | DegradedKind::SigningFailing
+                    | DegradedKind::PublishFailing
+                    | DegradedKind::CommitFailing
+                    | DegradedKind::ClockUntrusted
+                    | DegradedKind::WitnessUnasked
+            )
+    }
+
     /// Creates a problem of a `kind` from the error of a failed operation.
     pub fn failed(kind: DegradedKind, error: &(dyn std::error::Error + 'static)) -> Self {
         Self::Failed { kind, why: chain(error) }
@@ -170,7 +172,9 @@ impl Degraded {
     pub const fn kind(&self) -> DegradedKind {
         match self {
             Self::LineRefused { .. } | Self::MirrorLost { .. } => DegradedKind::LineRefused,
-            Self::NotOffered { .. } | Self::MirrorLacks { .. } => DegradedKind::NotOffered,
+            Self::NotOffered { .. } | Self::MirrorLacks { .. } | Self::NotCopied { .. } => {
+                DegradedKind::NotOffered
+            }
             Self::RestraintsLost { .. } => DegradedKind::RestraintsLost,
             Self::RestraintsForgotten(_) => DegradedKind::RestraintsForgotten,
             Self::PromotionsOverdue { .. } => DegradedKind::PromotionsOverdue,

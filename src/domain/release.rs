@@ -229,6 +229,10 @@ tagged! {
         Missing { file: String } = "missing",
         /// A file's digest or size differs from the one in the catalog.
         Differs { file: String, found: String, altered: Option<Altered> } = "differs",
+        /// A file cannot be read.
+        Unreadable { file: String, why: String } = "unreadable",
+        /// The server cannot make the copy of a file that it would serve. The file is good.
+        NotCopied { file: String } = "not_copied",
     }
 }
 
@@ -263,6 +267,13 @@ fn join_nearest(outages: &mut Vec<Outage>) {
 impl From<ManifestFault> for ManifestState {
     fn from(fault: ManifestFault) -> Self {
         Self::Invalid(Box::new(fault))
+    }
+}
+
+impl PayloadState {
+    /// Whether the files are good, and only this server cannot serve them.
+    pub const fn is_only_here(&self) -> bool {
+        matches!(self, Self::NotCopied { .. })
     }
 }
 

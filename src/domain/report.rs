@@ -11,7 +11,7 @@ pub struct Report {
     pub since: Time,
     /// Why it does not promote, if it does not.
     pub not_promoting: Option<NotPromoting>,
-    /// What is [its own](DegradedKind::is_of_server) problem, each with its description.
+    /// What is [its own](super::degraded::Degraded::is_of_server) problem, each with its description.
     pub problems: Vec<(DegradedKind, String)>,
 }
 

@@ -50,11 +50,12 @@ sparse! {
         @optional {
             /// The state of the signed manifest: `signed`, `unsigned`, `invalid` or `no_trust`.
             signed: &'static str,
-            /// The state of the payload files: `present`, `missing` or `differs`.
+            /// The state of the payload files: `present`, `missing`, `differs`, `unreadable` or `not_copied` (the
+            /// file is good, but the server cannot copy it).
             payload: &'static str,
-            /// The payload file that is missing or differs.
+            /// The payload file that is missing, differs, or cannot be read or copied.
             file: String,
-            /// If the file differs: its actual digest or size, or why it cannot be read.
+            /// If the file differs: its actual digest or size. If it cannot be read: why.
             found: String,
             /// If a tool altered the file: how, `line_endings` or `lfs_pointer`.
             altered: &'static str,
@@ -114,7 +115,10 @@ impl EvidenceBody {
     fn of(Evidence { manifest, payload }: &Evidence) -> Self {
         match payload {
             PayloadState::Present => Self::of_manifest(manifest),
-            PayloadState::Missing { .. } | PayloadState::Differs { .. } => Self::of_payload(payload),
+            PayloadState::Missing { .. }
+            | PayloadState::Differs { .. }
+            | PayloadState::Unreadable { .. }
+            | PayloadState::NotCopied { .. } => Self::of_payload(payload),
         }
     }
 
@@ -135,7 +139,12 @@ impl EvidenceBody {
         let body = Self { payload: Some(payload.name()), ..Self::default() };
         match payload {
             PayloadState::Present => body,
-            PayloadState::Missing { file } => Self { file: Some(file.clone()), ..body },
+            PayloadState::Missing { file } | PayloadState::NotCopied { file } => {
+                Self { file: Some(file.clone()), ..body }
+            }
+            PayloadState::Unreadable { file, why } => {
+                Self { file: Some(file.clone()), found: Some(why.clone()), ..body }
+            }
             PayloadState::Differs { file, found, altered } => Self {
                 file: Some(file.clone()),
                 found: Some(found.clone()),

@@ -1,23 +1,50 @@
 //! Copying the payloads that are served.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::RETRY;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
+use crate::domain::degraded::Degraded;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::store::port::{PayloadError, PayloadStore};
 
-/// The lines whose payloads were copied.
+/// The lines whose payloads were copied, and the payloads that could not be.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     lines: BTreeMap<LineName, Arc<Line>>,
+    failed: Vec<Failed>,
+    /// When to try the failed ones again, in monotonic time.
+    retry: Duration,
+}
+
+/// A payload that could not be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
+    version: Version,
+    payload: Payload,
+    state: PayloadState,
+    why: String,
+}
+
+impl Failed {
+    fn new(version: &Version, payload: &Payload, error: &PayloadError) -> Self {
+        let (version, payload) = (version.clone(), payload.clone());
+        Self { version, state: error.state(&payload.file), payload, why: chain(error) }
+    }
+
+    /// Whether another try may succeed, although nothing in the catalog and the payload folder changes.
+    const fn may_pass(&self) -> bool {
+        !matches!(self.state, PayloadState::Differs { .. })
+    }
 }
 
 impl Copies {
@@ -41,16 +68,16 @@ impl Copies {
         let is_done =
             |line: &&Arc<Line>| self.lines.get(&line.name).is_some_and(|done| Arc::ptr_eq(done, line));
         let (done, open): (Vec<&Arc<Line>>, Vec<_>) = catalog.shared_lines().partition(is_done);
-        let mut failed = copy(&open, payloads, offered)?;
+        self.failed = copy(&open, payloads, offered)?;
         // A release that nobody may install yet must not delay one that some clusters may install.
         match copy(&open, payloads, waiting) {
-            Ok(more) => failed.extend(more),
+            Ok(more) => self.failed.extend(more),
             Err(error) => {
-                tracing::warn!("payloads of waiting releases are not served: {}", chain(&error));
-                let all = open.iter().flat_map(|line| line.releases.values()).filter(|r| waiting(r));
-                failed.extend(all.map(|release| (release.version.clone(), error.state(release))));
+                let all = wanted(&open, waiting);
+                self.failed.extend(all.map(|(version, payload)| Failed::new(version, payload, &error)));
             }
         }
+        let failed: BTreeMap<_, _> = self.failed.iter().map(|one| (&one.version, &one.state)).collect();
         // Without keys, a release that waits is copied once it is offered.
         let is_copied = |release: &Release| {
             !failed.contains_key(&release.version) && release.evidence.manifest != ManifestState::NoTrust
@@ -63,28 +90,57 @@ impl Copies {
         }
         Ok(Cow::Owned(catalog.clone().map_evidence(|release| {
             let mut evidence = release.evidence.clone();
-            evidence.payload = failed.get(&release.version).cloned().unwrap_or(evidence.payload);
+            evidence.payload = failed.get(&release.version).copied().cloned().unwrap_or(evidence.payload);
             evidence
         })))
     }
+
+    /// Tries again to copy what could not be copied, at `now`, in monotonic time. Returns whether that went otherwise
+    /// than before.
+    pub fn try_again(&mut self, payloads: &dyn PayloadStore, now: Duration) -> bool {
+        let open: Vec<&Failed> = self.failed.iter().filter(|one| one.may_pass()).collect();
+        if open.is_empty() || now < self.retry {
+            return false;
+        }
+        self.retry = now + RETRY;
+        let files: Vec<_> = open.iter().map(|one| (&one.version, &one.payload)).collect();
+        let again = failed(&files, payloads);
+        again.is_ok_and(|again| again.iter().ne(open))
+    }
+
+    /// Reports what cannot be copied.
+    pub fn degraded(&self) -> Option<Degraded> {
+        let mut failed = self.failed.iter().filter(|one| one.may_pass());
+        let Failed { version, payload, why, .. } = failed.next()?;
+        let (version, file, why) = (version.clone(), payload.file.clone(), why.clone());
+        Some(Degraded::NotCopied { version, file, why, more: failed.count() })
+    }
 }
 
-/// Copies the payloads of the `wanted` releases. Returns the releases that failed, and why.
+/// The payloads of the releases that are wanted.
+fn wanted<'a>(
+    lines: &[&'a Arc<Line>],
+    is_wanted: impl Fn(&Release) -> bool,
+) -> impl Iterator<Item = (&'a Version, &'a Payload)> {
+    let releases = lines.iter().flat_map(|line| line.releases.values());
+    let releases = releases.filter(move |release| is_wanted(release));
+    releases.flat_map(|release| release.payloads.iter().map(move |payload| (&release.version, payload)))
+}
+
+/// Copies the payloads of the releases that are wanted. Returns those that failed.
 fn copy(
     lines: &[&Arc<Line>],
     payloads: &dyn PayloadStore,
-    wanted: impl Fn(&Release) -> bool,
-) -> Result<HashMap<Version, PayloadState>, PayloadError> {
-    let releases = lines.iter().flat_map(|line| line.releases.values()).filter(|release| wanted(release));
-    let all: Vec<(&Release, &Payload)> =
-        releases.flat_map(|release| release.payloads.iter().map(move |payload| (release, payload))).collect();
-    let files: Vec<_> = all.iter().map(|(release, payload)| (&release.version, *payload)).collect();
-    let failed = payloads.ensure_copies(&files)?;
-    let state = |(place, error): (usize, PayloadError)| {
-        let release = all[place].0;
-        (release.version.clone(), error.state(release))
-    };
-    Ok(failed.into_iter().map(state).collect())
+    is_wanted: impl Fn(&Release) -> bool,
+) -> Result<Vec<Failed>, PayloadError> {
+    failed(&wanted(lines, is_wanted).collect::<Vec<_>>(), payloads)
+}
+
+/// Copies files. Returns those that failed.
+fn failed(files: &[(&Version, &Payload)], payloads: &dyn PayloadStore) -> Result<Vec<Failed>, PayloadError> {
+    let failed = payloads.ensure_copies(files)?;
+    let failed = failed.iter().map(|(place, error)| Failed::new(files[*place].0, files[*place].1, error));
+    Ok(failed.collect())
 }
 
 #[cfg(test)]

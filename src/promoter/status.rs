@@ -86,7 +86,7 @@ pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
 }
 
 /// Reports releases that have entered a stage but are not offered. Refused lines are left out: each is
-/// reported separately, and still offers its last good releases.
+/// reported separately, and still offers its last good releases. So are payloads that cannot be copied.
 pub fn not_offered(
     catalog: &Catalog,
     refused: &BTreeMap<LineName, LineRefusal>,
@@ -94,6 +94,7 @@ pub fn not_offered(
 ) -> Option<Degraded> {
     let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
     let releases = lines.flat_map(|line| line.releases.values());
+    let releases = releases.filter(|release| !release.evidence.payload.is_only_here());
     let mut withheld = releases.filter(|release| Gate::withholding(release, now).is_some());
     let first = withheld.next()?;
     let (version, evidence) = (first.version.clone(), Box::new(first.evidence.clone()));
@@ -210,7 +211,7 @@ impl Status {
 
     /// What a state keeps of it, for commands that read only the folders.
     pub fn report(&self, since: Time) -> Report {
-        let own = self.degraded.iter().filter(|degraded| degraded.kind().is_of_server());
+        let own = self.degraded.iter().filter(|degraded| degraded.is_of_server());
         let problems = own.map(|degraded| (degraded.kind(), words::degraded(degraded))).collect();
         Report { since, not_promoting: self.not_promoting, problems }
     }

@@ -108,6 +108,7 @@ impl Promoter {
                 decided.flags = self.setup.demo.as_deref().unwrap_or_default();
                 decided.not_promoting = not_promoting.or(failed.map(NotPromoting::of));
                 degraded.extend(not_written);
+                degraded.extend(self.copies.degraded());
                 let mut turned = self.publish_and_report(read, &decided, copies, &mut reserved, degraded);
                 // That is no failure: everything is found again at the next start.
                 if turned.publication.is_none() && self.stops() {

@@ -197,6 +197,9 @@ fn opens(gate: &Gate<'_>, line: &str) -> String {
         }
         Fact::Expired { .. } => format!("renews the signature of line `{line}`"),
         Fact::Payload { payload: PayloadState::Differs { .. } } => "puts the right payload back".to_owned(),
+        Fact::Payload { payload: PayloadState::Unreadable { .. } | PayloadState::NotCopied { .. } } => {
+            "mends its server".to_owned()
+        }
         Fact::Payload { .. } | Fact::Soak { ends: SoakEnd::Unavailable, .. } => {
             "puts the payload back".to_owned()
         }

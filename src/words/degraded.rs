@@ -70,6 +70,10 @@ pub fn degraded(degraded: &Degraded) -> String {
             "payload `{file}` of `{version}`{} is missing or damaged here, and is not served: run `tidegate import DIR` again with a good export",
             and_more(*more)
         ),
+        Degraded::NotCopied { version, file, why, more } => format!(
+            "payload `{file}` of `{version}`{} cannot be copied, and so cannot be served: {why}; mend that, and the server goes on by itself",
+            and_more(*more)
+        ),
         Degraded::ClockUntrusted(doubt) => clock_doubt(doubt),
         Degraded::RefusedByClock { now, expires } => format!(
             "what is served expires at {}, so clients whose clocks say {}, like this machine's, refuse it: if that is the right time, run `tidegate clock accept --reason TEXT`",

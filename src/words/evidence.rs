@@ -34,6 +34,10 @@ pub fn payload(payload: &PayloadState) -> String {
         PayloadState::Differs { file, found, altered: None } => {
             format!("payload `{file}` does not match the catalog: {found}")
         }
+        PayloadState::Unreadable { file, why } => format!("payload `{file}` cannot be read: {why}"),
+        PayloadState::NotCopied { file } => {
+            format!("the server cannot copy payload `{file}` into its state folder")
+        }
     }
 }
 
@@ -47,6 +51,8 @@ pub const fn payload_hint(payload: &PayloadState) -> &'static str {
         PayloadState::Differs { altered: None, .. } => {
             "put the right file back, or correct `sha256` and `size` here"
         }
+        PayloadState::Unreadable { .. } => "let this user read the file",
+        PayloadState::NotCopied { .. } => "`tidegate status` says what the server lacks",
         PayloadState::Missing { .. } | PayloadState::Present => {
             "put the file back into the release's payload folder"
         }
@@ -57,7 +63,13 @@ pub const fn payload_hint(payload: &PayloadState) -> &'static str {
 /// is no objection while the catalog has no keys.
 pub fn objection(evidence: &Evidence) -> Option<String> {
     match (&evidence.payload, &evidence.manifest) {
-        (PayloadState::Missing { .. } | PayloadState::Differs { .. }, _) => Some(payload(&evidence.payload)),
+        (
+            PayloadState::Missing { .. }
+            | PayloadState::Differs { .. }
+            | PayloadState::Unreadable { .. }
+            | PayloadState::NotCopied { .. },
+            _,
+        ) => Some(payload(&evidence.payload)),
         (PayloadState::Present, ManifestState::Unsigned | ManifestState::Undelegated) => {
             Some("it is not signed by a release key".to_owned())
         }

@@ -5,14 +5,15 @@ use std::fmt::Write;
 use super::gates::RemedyKind;
 use super::promotions::late;
 use super::{PROMOTES, event, gate, not_promoting, remedies_of_explanation, yanked};
-use crate::domain::degraded::LineRefusal;
+use crate::domain::degraded::{DegradedKind, LineRefusal};
 use crate::domain::explain::Explanation;
 use crate::domain::line::Stage;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, GateState, SoakEnd, Verdict};
 use crate::domain::release::SCHEDULE;
+use crate::domain::report::Report;
+use crate::domain::rfc3339;
 use crate::domain::span::Span;
-use crate::domain::{Time, rfc3339};
 
 /// Returns one sentence: where the release is, what comes next, and, if it is not on offer, why.
 pub fn explanation(explanation: &Explanation<'_>) -> String {
@@ -168,13 +169,19 @@ pub(super) const fn fault(refusal: &LineRefusal) -> &'static str {
     }
 }
 
-/// Returns the full explanation: the sentence, the stages entered, every gate, and who can change that. `reported`
-/// is since when a server has reported that it does not promote.
-pub fn explanation_page(all: &Explanation<'_>, reported: Option<Time>) -> String {
+/// Returns the full explanation: the sentence, the stages entered, every gate, and who can change that. `report` is
+/// what a server last reported about itself.
+pub fn explanation_page(all: &Explanation<'_>, report: Option<&Report>) -> String {
     let mut page = format!("{}.\n", explanation(all));
     // Writing to a `String` cannot fail.
-    if let Some(since) = reported.filter(|_| all.is_not_promoted().is_some()) {
-        let _ = writeln!(page, "The server has reported since {} that it does not promote.", rfc3339(since));
+    if let Some(Report { since, problems, .. }) = report {
+        let since = rfc3339(*since);
+        if all.is_not_promoted().is_some() {
+            let _ = writeln!(page, "The server has reported since {since} that it does not promote.");
+        }
+        for (_, detail) in problems.iter().filter(|(kind, _)| *kind == DegradedKind::NotOffered) {
+            let _ = writeln!(page, "The server has reported since {since}: {detail}.");
+        }
     }
     if all.stage().is_some() {
         page.push('\n');

@@ -255,6 +255,17 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
                 None,
             )
         }
+        Fact::Payload { payload: PayloadState::Unreadable { file, .. } } => Remedy::new(
+            RemedyKind::MendServer,
+            format!("the operator must let the server and this command read `{file}` of `{version}`"),
+            None,
+        ),
+        Fact::Payload { payload: PayloadState::NotCopied { .. } } => Remedy::new(
+            RemedyKind::MendServer,
+            "the server's operator must give the state folder room, or make it writable",
+            "tidegate status".to_owned(),
+        )
+        .then(" says why; after that, the server goes on by itself"),
         Fact::Payload { payload: PayloadState::Present } => return None,
         Fact::NotBefore { stage, .. } => Remedy::new(
             RemedyKind::BringForward,

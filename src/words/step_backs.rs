@@ -70,6 +70,12 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
 }
 
 fn withheld_hint(version: &Version, evidence: &Evidence) -> String {
+    if matches!(evidence.payload, PayloadState::Unreadable { .. }) {
+        return "let the server read it, and the server goes on by itself".to_owned();
+    }
+    if evidence.payload.is_only_here() {
+        return "give the state folder room, or make it writable, and the server goes on by itself (`tidegate status` says why it cannot)".to_owned();
+    }
     if evidence.payload != PayloadState::Present {
         return format!(
             "restore the published files in `payloads/{version}/`; to stop offering it, run {}; you may then delete its payloads, but must keep its signed manifest",

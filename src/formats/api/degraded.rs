@@ -25,7 +25,7 @@ sparse! {
             /// concerned.
             version: String,
             /// For `not_offered`, `promotions_overdue`, `dated_ahead` and `restraints_lost`: how many releases,
-            /// promotions (on a mirror, payloads) or restraints are concerned.
+            /// promotions, payloads or restraints are concerned.
             count: usize,
             /// For `restraints_lost` and `restraints_forgotten`: what `tidegate catalog loosen` takes, if it was
             /// meant or does not matter.
@@ -123,7 +123,7 @@ impl DegradedBody {
             }
             Degraded::MirrorExpiryNear { expires } => Self { expires: Some(rfc3339(*expires)), ..body },
             Degraded::MirrorLost { line, .. } => Self { line: Some(line.to_string()), ..body },
-            Degraded::MirrorLacks { version, more, .. } => {
+            Degraded::MirrorLacks { version, more, .. } | Degraded::NotCopied { version, more, .. } => {
                 Self { version: Some(version.to_string()), count: Some(more + 1), ..body }
             }
             Degraded::ClockUntrusted(

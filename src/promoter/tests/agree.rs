@@ -34,7 +34,7 @@ fn metrics_count_what_is_shown_also_when_a_payload_is_not_copied_or_a_line_is_re
     fs::remove_file(place.path("payloads/1.8.4/payload.json")).unwrap();
     place.settle(&mut promoter);
     place.settle(&mut promoter);
-    assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
+    assert_eq!(degraded(&shared), [DegradedKind::NotOffered, DegradedKind::LineRefused]);
     // Nothing is decided in a refused line, and what goes no further is blocked, as its explanation says.
     assert_eq!(counted(&shared), [[0, 0, 2, 0], [0; 4]]);
     let publication = shared.publication.load_full().unwrap();

@@ -52,7 +52,7 @@ fn a_copy_that_cannot_be_made_of_it_stops_nothing_else() {
     fs::write(&line, titled).unwrap();
     let before = version(&shared);
     place.settle(&mut promoter);
-    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(degraded(&shared), [DegradedKind::NotOffered], "{}", detail(&shared));
     assert!(version(&shared) > before);
     assert!(!has_payload(&shared));
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");

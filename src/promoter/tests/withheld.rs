@@ -50,6 +50,39 @@ fn a_release_that_entered_a_stage_and_lacks_its_payload_or_signature_is_told_of_
 }
 
 #[test]
+fn a_payload_that_cannot_be_copied_is_reported_and_copied_as_soon_as_that_works() {
+    // Of a release that waits for its first stage, and of one that is published.
+    for is_published in [false, true] {
+        let place = Place::with(&["1.8.5"]);
+        let copies = place.path("state/payloads/sha256");
+        if is_published {
+            place.settle(&mut place.promoter().0);
+        }
+        let _ = fs::remove_dir_all(&copies);
+        fs::create_dir_all(copies.parent().unwrap()).unwrap();
+        fs::write(&copies, "not a folder").unwrap();
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        let expected = [DegradedKind::NotOffered, DegradedKind::LineRefused];
+        assert_eq!(degraded(&shared), expected[..=usize::from(is_published)], "{}", detail(&shared));
+        let detail = detail(&shared);
+        assert!(detail.starts_with("payload `payload.json` of `1.8.5` cannot be copied"), "{detail}");
+        assert!(!detail.contains("yank") && !detail.contains("does not match"), "{detail}");
+        assert_eq!(shared.status.load().report(place.clock.at()).problems.len(), 1);
+        let before = version(&shared);
+        place.pass(TimeDelta::seconds(6));
+        place.settle(&mut promoter);
+        assert_eq!(version(&shared), before, "nothing is published for another try");
+
+        fs::remove_file(&copies).unwrap();
+        place.pass(TimeDelta::seconds(6));
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [], "{detail}");
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+    }
+}
+
+#[test]
 fn many_that_are_not_offered_are_told_of_once_and_a_yanked_one_is_not() {
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();

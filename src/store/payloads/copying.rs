@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, Write};
 use std::path::Path;
 
-use rustix::fs::ioctl_ficlone;
+use rustix::fs::{FallocateFlags, fallocate, ioctl_ficlone};
+use rustix::io::Errno;
 
 use super::{digest, unreadable};
 use crate::domain::payload::Sha256;
@@ -46,13 +47,20 @@ fn copy_with(
 ) -> io::Result<(Sha256, u64)> {
     if let Source::File(file) = from
         && file.stream_position()? == 0
-        && share(file, to).is_ok()
     {
-        if to.metadata()?.len() > most {
-            to.set_len(most)?;
+        if share(file, to).is_ok() {
+            if to.metadata()?.len() > most {
+                to.set_len(most)?;
+            }
+            // Only the copy's own bytes can be relied on. The source may have changed since.
+            return digest(to);
         }
-        // Only the copy's own bytes can be relied on. The source may have changed since.
-        return digest(to);
+        // A copy that has no room must not fill the disk before it fails. Not every file system can tell.
+        let size = file.metadata()?.len().min(most);
+        if let Err(full @ (Errno::NOSPC | Errno::DQUOT)) = fallocate(&*to, FallocateFlags::KEEP_SIZE, 0, size)
+        {
+            return Err(full.into());
+        }
     }
     digest(&mut Tee { from: from.take(most), to })
 }

@@ -105,7 +105,8 @@ impl PayloadFolder {
     /// Checks whether a file exists and has the size and digest that the catalog gives.
     fn state(&self, path: &Path, payload: &Payload, now: Time) -> Result<PayloadState, PayloadError> {
         let file = || payload.file.clone();
-        let metadata = present(fs::metadata(path)).map_err(unreadable(path))?;
+        let metadata = present(fs::metadata(path)).map_err(|error| plain::explained(path, error));
+        let metadata = metadata.map_err(unreadable(path))?;
         let Some(metadata) = metadata.filter(fs::Metadata::is_file) else {
             return Ok(PayloadState::Missing { file: file() });
         };
@@ -253,7 +254,7 @@ impl PayloadStore for PayloadFolder {
     fn check(&self, release: &Release, now: Time) -> PayloadState {
         let mut states = release.payloads.iter().map(|payload| {
             let path = self.path(&release.version, payload);
-            self.state(&path, payload, now).unwrap_or_else(|error| error.state(release))
+            self.state(&path, payload, now).unwrap_or_else(|error| error.state(&payload.file))
         });
         states.find(|state| *state != PayloadState::Present).unwrap_or(PayloadState::Present)
     }

@@ -15,8 +15,7 @@ use crate::domain::version::Version;
 
 /// Checks payload files against the catalog, and keeps checked copies to serve.
 pub trait PayloadStore: fmt::Debug + Send + Sync {
-    /// Checks whether a release's payload files exist and match the catalog. A file that cannot be read
-    /// counts as not matching. `now` is the machine's time.
+    /// Checks whether a release's payload files exist and match the catalog. `now` is the machine's time.
     fn check(&self, release: &Release, now: Time) -> PayloadState;
 
     /// Makes sure that there is a good copy of each of these files to serve. A copy is checked while it is
@@ -85,9 +84,15 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
-    /// Returns the payload state of a release with this error: its payload cannot be served.
-    pub fn state(&self, release: &Release) -> PayloadState {
-        let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
-        PayloadState::Differs { file, found: chain(self), altered: None }
+    /// Returns the payload state of a release with this error: its payload `file` cannot be served.
+    pub fn state(&self, file: &str) -> PayloadState {
+        let file = file.to_owned();
+        match self {
+            Self::Read { source, .. } => PayloadState::Unreadable { file, why: chain(source) },
+            Self::Differs { found, .. } => {
+                PayloadState::Differs { file, found: found.to_string(), altered: None }
+            }
+            Self::Changed(_) | Self::Failed(_) => PayloadState::NotCopied { file },
+        }
     }
 }
