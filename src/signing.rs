@@ -11,6 +11,6 @@ pub mod verify;
 mod violation;
 
 pub use key::{PrivateKey, PublicKey};
-pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};
+pub use signed::{ParseError, SignError, Signature, SignatureError, Signed, is_document};
 pub use signer::{CommandSigner, Signer, SignerError};
 pub use violation::Violation;

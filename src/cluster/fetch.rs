@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 use crate::clock::pace::{LEAST, WINDOW};
+use crate::remote::{Place, Unanswered};
 
 /// More than the head and the end of a body compressed with gzip take, in bytes.
 const LONGEST_HEAD: u64 = 1024;
@@ -18,6 +19,11 @@ pub trait Fetch: Send + Sync + 'static {
     /// # Errors
     /// When there is no answer, or an unusable one.
     fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal>;
+
+    /// The refusal for something else than a document at the path of one.
+    fn refuse_foreign(&self, path: &str) -> Refusal {
+        Unanswered::NotADocument { place: Place { url: path.to_owned(), proxy: None } }.into()
+    }
 }
 
 /// A request for a file.

@@ -11,7 +11,8 @@ use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::clock::pace::Paced;
 use crate::remote::{
-    self, Address, Client, Fault, FaultKind, Get, HeaderMap, LONGEST_HEAD, SetupError, USER_AGENT,
+    self, Address, Answer, Client, FaultKind, Get, HeaderMap, LONGEST_HEAD, SetupError, USER_AGENT,
+    Unanswered,
 };
 
 /// How many bytes of an error's body are read, so that the connection can be reused.
@@ -64,11 +65,23 @@ impl Server {
     pub fn traffic(&self) -> Traffic {
         self.traffic.clone()
     }
+
+    /// The refusal for a request without a usable reply.
+    fn failed(&self, path: &str, unanswered: Unanswered) -> Refusal {
+        match unanswered {
+            Unanswered::Fault { source: fault, .. } if fault.kind == FaultKind::Slow => {
+                Refusal::TooSlow { path: self.client.url(path), detail: fault.to_string() }
+            }
+            Unanswered::Fault { source: fault, .. } if fault.kind == FaultKind::Large => {
+                Refusal::TooLarge { path: self.client.url(path), limit: LONGEST_HEAD }
+            }
+            other => other.into(),
+        }
+    }
 }
 
 impl Fetch for Server {
     fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal> {
-        let place = self.client.place(ask.path);
         if self.stop.load(Ordering::SeqCst) {
             return Err(Refusal::Stopped { what: format!("the request for `{}`", ask.path) });
         }
@@ -85,51 +98,40 @@ impl Fetch for Server {
         headers.extend(ask.unpacked.map(|_| ("accept-encoding", "gzip".to_owned())));
         let whole = left.into_iter().chain((!ask.patient).then_some(self.pace.whole)).min();
         self.traffic.request(sent(self.client.server(), ask.path, &headers));
-        let response = self.client.get(Get { path: ask.path, headers, whole });
-        let remote::Reply { status, headers, body } =
-            response.map_err(|fault| failed(self.client.url(ask.path), place.clone(), &fault))?;
-        self.traffic.add(received(status, &headers));
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let encoding = Some(text("content-encoding"))
-            .filter(|one| matches!(status, 200 | 206) && !["", "identity"].contains(one));
-        let is_packed = encoding == Some("gzip") && ask.unpacked.is_some();
-        if encoding.is_some() && !is_packed {
-            return Err(Refusal::Compressed { path: self.client.url(ask.path) });
-        }
-        // What is at a path of documents is a document, or the page of a web server that has none.
-        if status == 200
-            && ask.path.starts_with("tuf/metadata/")
-            && text("content-type").starts_with("text/html")
-        {
-            return Err(Refusal::Page { place });
-        }
-        let range = text("content-range").to_owned();
-        let paced = Paced::new(body, Arc::clone(&self.clock), self.pace.window, self.pace.least);
-        let body = Body { paced, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) };
-        let found = |from, body| Ok(Reply::Found(Found { from, body }));
-        match (status, ask.unpacked.filter(|_| is_packed)) {
-            (200, Some(size)) => found(0, unpack(body, size)),
-            (200, None) => found(0, Box::new(body)),
-            (206, _) if let Some((from, _)) = ask.from => {
-                // A part other than the requested one would be written to the wrong place.
-                if !range.starts_with(&format!("bytes {from}-")) {
-                    return Err(Refusal::Unreachable {
-                        place,
-                        detail: format!("it sent the wrong range, `{range}`"),
-                    });
-                }
-                found(from, Box::new(body))
-            }
-            (304, _) if ask.held.is_some() => Ok(Reply::NotModified),
-            (404 | 410, _) => {
+        let get = Get { path: ask.path, headers, whole };
+        let reply = self.client.get(&get).map_err(|unanswered| self.failed(ask.path, unanswered))?;
+        self.traffic.add(received(reply.status, &reply.headers));
+        let paced = |reply: remote::Reply| {
+            let paced = Paced::new(reply.body, Arc::clone(&self.clock), self.pace.window, self.pace.least);
+            Body { paced, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) }
+        };
+        let reply = match self.client.answer(&get, reply)? {
+            Answer::Found(reply) => reply,
+            Answer::NotModified => return Ok(Reply::NotModified),
+            Answer::Absent(reply) => {
                 // The content does not matter, but reading it lets the next request reuse the connection.
-                let _ = io::copy(&mut body.take(LONGEST_REFUSAL), &mut io::sink());
-                Ok(Reply::NotFound)
+                let _ = io::copy(&mut paced(reply).take(LONGEST_REFUSAL), &mut io::sink());
+                return Ok(Reply::NotFound);
             }
-            (304, _) => Err(Refusal::Status { place, status }),
-            (300..=399, _) => Err(Refusal::Redirected { place, status }),
-            _ => Err(Refusal::Status { place, status }),
+        };
+        let from = if reply.status == 206 { ask.from.map_or(0, |(from, _)| from) } else { 0 };
+        // A part other than the requested one would be written to the wrong place.
+        let range = reply.header("content-range");
+        if reply.status == 206 && !range.starts_with(&format!("bytes {from}-")) {
+            let detail = format!("it sent the wrong range, `{range}`");
+            return Err(Refusal::Unreachable { place: self.client.place(ask.path).to_string(), detail });
         }
+        let unpacked = ask.unpacked.filter(|_| reply.encoding().is_some());
+        let body = paced(reply);
+        let body: Box<dyn Read + Send> = match unpacked {
+            Some(size) => unpack(body, size),
+            None => Box::new(body),
+        };
+        Ok(Reply::Found(Found { from, body }))
+    }
+
+    fn refuse_foreign(&self, path: &str) -> Refusal {
+        Unanswered::NotADocument { place: self.client.place(path) }.into()
     }
 }
 
@@ -148,15 +150,6 @@ impl Read for Body {
         let count = self.paced.read(buffer)?;
         self.traffic.add(count as u64);
         Ok(count)
-    }
-}
-
-fn failed(url: String, place: String, fault: &Fault) -> Refusal {
-    let detail = fault.to_string();
-    match fault.kind {
-        FaultKind::Slow => Refusal::TooSlow { path: url, detail },
-        FaultKind::Large => Refusal::TooLarge { path: url, limit: LONGEST_HEAD },
-        _ => Refusal::Unreachable { place, detail },
     }
 }
 

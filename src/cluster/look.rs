@@ -108,7 +108,9 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
     record.channels.clone_from(&checked.channels);
     record.next.clone_from(&checked.next);
     match outage {
-        Some(outage) => record.notes.insert(0, format!("{outage}; the last advice still applies")),
+        Some(outage) => {
+            record.notes.insert(0, format!("{}; the last advice still applies", outage.recorded()))
+        }
         None => record.checked = Some(checked.now),
     }
     record.withdrawn = orders.approved.as_ref().and_then(|approved| checked.withdrawn(approved));

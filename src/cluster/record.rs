@@ -112,7 +112,7 @@ pub struct Failure {
 impl Failure {
     /// A failed check, or a failed update to `version`.
     pub fn of(refusal: &Refusal, version: Option<&Version>, at: Time) -> Self {
-        let (kind, reason) = (refusal.kind().to_owned(), refusal.to_string());
+        let (kind, reason) = (refusal.kind().to_owned(), refusal.recorded());
         Self { kind, reason, at, version: version.cloned(), tries: 0, retries: 0 }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a cluster refuses what a server sends, or cannot continue.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use crate::domain::channel::ChannelName;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::remote::SetupError;
+use crate::remote::{SetupError, Unanswered};
 use crate::signing::verify::Violation;
 use crate::store::durable::WriteError;
 
@@ -25,22 +26,15 @@ pub enum Refusal {
     /// The place is quoted, and names a proxy.
     #[error("{place} cannot be reached: {detail}")]
     Unreachable { place: String, detail: String },
-    #[error("{place} answered with status {status}{}", absent(*.status))]
-    Status { place: String, status: u16 },
-    #[error(
-        "{place} is a web page (HTML); for files that do not exist, a web server must answer with status 404"
-    )]
-    Page { place: String },
-    #[error("{place} redirects elsewhere, with status {status}")]
-    Redirected { place: String, status: u16 },
+    /// The server did not send the file.
+    #[error("{}", chain(.0))]
+    Unanswered(#[from] Unanswered),
     #[error("`{path}` is larger than {limit} bytes")]
     TooLarge { path: String, limit: u64 },
     #[error("`{path}` is too slow: {detail}")]
     TooSlow { path: String, detail: String },
     #[error("`{path}` ended after {found} of {expected} bytes")]
     Truncated { path: String, expected: u64, found: u64 },
-    #[error("`{path}` is compressed, but the request did not ask for that")]
-    Compressed { path: String },
     /// A document is invalid, for this reason and its causes.
     #[error("{}", chain(.0))]
     Document(Violation),
@@ -104,14 +98,14 @@ impl Refusal {
         match self {
             Self::Client(_) => "Server",
             Self::Current(_) => "CurrentUnknown",
-            Self::Unreachable { .. } => "Unreachable",
-            Self::Status { .. } => "BadStatus",
-            Self::Page { .. } => "Unreadable",
-            Self::Redirected { .. } => "Redirected",
+            Self::Unreachable { .. } | Self::Unanswered(Unanswered::Fault { .. }) => "Unreachable",
+            Self::Unanswered(Unanswered::Status { .. }) => "BadStatus",
+            Self::Unanswered(Unanswered::NotADocument { .. }) => "Unreadable",
+            Self::Unanswered(Unanswered::Redirected { .. }) => "Redirected",
+            Self::Unanswered(Unanswered::Compressed { .. }) => "Compressed",
             Self::TooLarge { .. } => "TooLarge",
             Self::TooSlow { .. } => "TooSlow",
             Self::Truncated { .. } => "Truncated",
-            Self::Compressed { .. } => "Compressed",
             Self::Document(violation) => violation.kind(),
             Self::TooLasting { .. } => "ValidTooLong",
             Self::UnknownChannel(_) => "UnknownChannel",
@@ -131,9 +125,12 @@ impl Refusal {
     /// Whether documents could not be fetched at all. The cluster then continues with the trusted state
     /// until it expires.
     pub const fn is_outage(&self) -> bool {
+        use Unanswered::{Fault, Redirected, Status};
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Status { .. } | Self::Redirected { .. } | Self::TooSlow { .. }
+            Self::Unreachable { .. }
+                | Self::TooSlow { .. }
+                | Self::Unanswered(Fault { .. } | Status { .. } | Redirected { .. })
         )
     }
 
@@ -148,14 +145,14 @@ impl Refusal {
     }
 
     /// What the cluster's operator can do about the refusal.
-    pub fn hint(&self) -> &'static str {
-        match self.kind() {
+    pub fn hint(&self) -> Cow<'static, str> {
+        if let Self::Unanswered(unanswered) = self {
+            return unanswered.hint().into();
+        }
+        let hint = match self.kind() {
             "Server" => "remove the cluster and add it again with another `--server` or `--ca`",
             "CurrentUnknown" => "`--current CMD` must print the version on stdout and exit with 0",
             "Unreachable" => "check the network and the server; the agent retries automatically",
-            "BadStatus" => {
-                "ask the server's operator; a plain web server must answer 404 for files that do not exist; the agent retries automatically"
-            }
             "Unreadable" => {
                 "something else than the repository answers: compare `--server` with the server's address; a plain web server must answer 404 for files that do not exist"
             }
@@ -163,8 +160,7 @@ impl Refusal {
                 "ask the server's operator to run `tidegate release sign`, with a version of tidegate that is at least as new as this one"
             }
             "TooNew" => "install a newer version of tidegate here",
-            "Redirected" => "use the server's own address: redirects are not followed",
-            "TooLarge" | "TooSlow" | "Truncated" | "Compressed" => {
+            "TooLarge" | "TooSlow" | "Truncated" => {
                 "if this persists, check the server, its proxies and the network"
             }
             "Missing" => "the server is incomplete: ask its operator",
@@ -202,6 +198,15 @@ impl Refusal {
             "Busy" => "try again in a moment",
             "State" => "check the state folder, its owner and the free space",
             _ => "do not trust this server until its operator has explained this",
+        };
+        hint.into()
+    }
+
+    /// What is recorded: the agent's operator reads it later, and has no command that adds the hint.
+    pub fn recorded(&self) -> String {
+        match self {
+            Self::Unanswered(unanswered) => format!("{self}; {}", unanswered.hint()),
+            _ => self.to_string(),
         }
     }
 
@@ -222,15 +227,6 @@ const LONGEST: usize = 500;
 
 /// An error with its causes, on one line. It may quote unverified text, so anything but printable ASCII is
 /// replaced by `?`.
-/// What a web server does wrong that refuses what it does not have.
-const fn absent(status: u16) -> &'static str {
-    match status {
-        401 | 403 => "; for files that do not exist, a web server must answer with status 404",
-        407 => "; the proxy wants a user and a password: `http://USER:PASSWORD@HOST:PORT`",
-        _ => "",
-    }
-}
-
 fn chain(error: &dyn std::error::Error) -> String {
     let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     crate::domain::chain(error).chars().map(shown).take(LONGEST).collect()

@@ -16,6 +16,8 @@ use crate::domain::Time;
 use crate::domain::payload::Sha256;
 use crate::formats::tuf::Target;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
+use crate::remote::{Place, Unanswered};
+use crate::signing::is_document;
 use crate::signing::verify::Files;
 
 /// The maximum size of a root. One with dozens of keys and signatures takes a few kilobytes.
@@ -94,7 +96,7 @@ impl Session {
             Reply::NotFound => Ok(None),
             Reply::NotModified => Ok(state.map(|state| state.timestamp.raw().clone())),
             Reply::Found(mut found) => {
-                Ok(Some(read_all(TIMESTAMP_PATH, &mut found.body, LARGEST_TIMESTAMP)?.into()))
+                self.document(&path, read_all(TIMESTAMP_PATH, &mut found.body, LARGEST_TIMESTAMP)?)
             }
         }
     }
@@ -114,18 +116,27 @@ impl Session {
         let unpacked = listed.map(|listed| listed.length);
         match self.fetch.get(&Ask { path: &asked, unpacked, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
-            Reply::NotModified => Err(Refusal::Status { place: format!("`{asked}`"), status: 304 }),
+            Reply::NotModified => {
+                let place = Place { url: asked, proxy: None };
+                Err(Unanswered::Status { place, status: 304 }.into())
+            }
             Reply::Found(mut found) => {
                 let bytes = read_all(path, &mut found.body, limit)?;
                 let (path, found) = (path.to_owned(), bytes.len() as u64);
                 match listed {
+                    None => self.document(&asked, bytes),
                     Some(&Target { length: expected, .. }) if found < expected => {
                         Err(Refusal::Truncated { path, expected, found })
                     }
-                    _ => Ok(Some(bytes.into())),
+                    Some(_) => Ok(Some(bytes.into())),
                 }
             }
         }
+    }
+
+    /// A document whose size and digest are not listed.
+    fn document(&self, asked: &str, bytes: Vec<u8>) -> Result<Option<Bytes>, Refusal> {
+        if is_document(&bytes) { Ok(Some(bytes.into())) } else { Err(self.fetch.refuse_foreign(asked)) }
     }
 }
 
@@ -170,9 +181,11 @@ mod tests {
     /// A server that answers every request with ten bytes.
     struct Ten;
 
+    const TEN: [u8; 10] = [7; 10];
+
     impl Fetch for Ten {
         fn get(&self, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
-            Ok(Reply::Found(Found { from: 0, body: Box::new(Cursor::new([7; 10])) }))
+            Ok(Reply::Found(Found { from: 0, body: Box::new(Cursor::new(TEN)) }))
         }
     }
 
@@ -196,12 +209,12 @@ mod tests {
         clock.0.store(5, Ordering::SeqCst);
         let session = Session::new(Arc::new(Ten), None, Arc::clone(&clock) as _, Time::UNIX_EPOCH);
         clock.0.store(604, Ordering::SeqCst);
-        session.get("metadata/1.a.json", None).unwrap();
+        session.get("metadata/1.a.json", Some(&Target::of(&TEN))).unwrap();
         clock.0.store(605, Ordering::SeqCst);
         for path in ["metadata/1.b.json", TIMESTAMP_PATH] {
             assert_eq!(session.get(path, None).unwrap_err().kind(), "TooSlow");
         }
-        session.get("metadata/1.a.json", None).unwrap();
+        session.get("metadata/1.a.json", Some(&Target::of(&TEN))).unwrap();
     }
 
     /// A server whose bodies have no end.
@@ -226,10 +239,10 @@ mod tests {
     fn many_small_files_are_no_way_around_the_bound_on_a_large_one() {
         let mut session = Session::new(Arc::new(Ten), None, Arc::new(Hand::default()), Time::UNIX_EPOCH);
         session.limit = 25;
-        assert_eq!(session.get("metadata/1.a.json", None).unwrap().unwrap().len(), 10);
-        session.get("metadata/1.b.json", None).unwrap();
-        session.get("metadata/1.b.json", None).unwrap();
-        let refused = session.get("metadata/1.c.json", None).unwrap_err();
+        assert_eq!(session.get("metadata/1.a.json", Some(&Target::of(&TEN))).unwrap().unwrap().len(), 10);
+        session.get("metadata/1.b.json", Some(&Target::of(&TEN))).unwrap();
+        session.get("metadata/1.b.json", Some(&Target::of(&TEN))).unwrap();
+        let refused = session.get("metadata/1.c.json", Some(&Target::of(&TEN))).unwrap_err();
         assert_eq!(refused.kind(), "TooLarge");
     }
 }

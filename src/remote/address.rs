@@ -73,6 +73,13 @@ impl Address {
         self.whole.starts_with("https:")
     }
 
+    /// The name or the IP address of its host.
+    pub(super) fn host(&self) -> String {
+        let url: Option<Url> = self.whole.parse().ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        host.trim_matches(['[', ']']).trim_end_matches('.').to_owned()
+    }
+
     /// The address without this path at its end, if it ends so.
     #[must_use]
     pub fn without(&self, path: &str) -> Self {

@@ -1,6 +1,5 @@
 //! Asks a server for files.
 
-use std::error::Error;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -11,9 +10,12 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use tokio::runtime::{Builder, Runtime};
 
-use super::address::{Address, NotAnAddress};
+use super::address::{Address, NotAnAddress, without_user};
+use super::fault::{Fault, FaultKind};
+use super::place::{Place, Through};
 use super::proxy::{Proxy, proxy};
 use super::tls::{self, TlsError};
+use super::unanswered::Unanswered;
 
 /// How requests name themselves.
 pub const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
@@ -36,7 +38,9 @@ pub enum SetupError {
     Address(#[from] NotAnAddress),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("`{variable}` is not the address of a proxy: write `http://HOST:PORT`")]
+    #[error(
+        "`{variable}` is not the address of a proxy: write `http://HOST:PORT`, or `https`, `socks4`, `socks4a`, `socks5` or `socks5h` in place of `http`"
+    )]
     Proxy { variable: &'static str },
     #[error("the HTTP client cannot be made")]
     Other(#[source] reqwest::Error),
@@ -71,30 +75,6 @@ pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Body,
-}
-
-/// A failed request, without what must not be shown.
-#[derive(Debug, thiserror::Error)]
-#[error("{detail}")]
-pub struct Fault {
-    pub kind: FaultKind,
-    detail: String,
-}
-
-/// What has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Nothing listens at the address.
-    Refused,
-    /// The host's name is unknown.
-    NoHost,
-    /// No connection within the time.
-    ConnectSlow,
-    /// No reply, or no more of it, within the time.
-    Slow,
-    /// The head of the reply is too large.
-    Large,
-    Other,
 }
 
 impl Client {
@@ -140,27 +120,33 @@ impl Client {
         format!("{}/{path}", self.server)
     }
 
-    /// The same in quotes, and through which proxy, for errors.
-    pub fn place(&self, path: &str) -> String {
-        let place = format!("`{}`", self.url(path));
-        match &self.proxy {
-            Some(Proxy { shown, variable, .. }) => {
-                format!("{place} (through the proxy `{shown}` of `{variable}`)")
-            }
-            None => place,
-        }
+    /// The same, and through which proxy.
+    pub fn place(&self, path: &str) -> Place {
+        let through = |proxy: &Proxy| {
+            Box::new(Through {
+                shown: proxy.shown.clone(),
+                variable: proxy.variable,
+                except: (proxy.none, self.server.host()),
+                is_tunnel: self.server.is_https(),
+            })
+        };
+        Place { url: self.url(path), proxy: self.proxy.as_ref().map(through) }
     }
 
     /// Sends a request, and waits for the head of the reply.
     ///
     /// # Errors
     /// When no reply comes, or its head is too large.
-    pub fn get(&self, Get { path, headers, whole }: Get<'_>) -> Result<Reply, Fault> {
+    pub fn get(&self, get: &Get<'_>) -> Result<Reply, Unanswered> {
+        self.send(get).map_err(|source| Unanswered::Fault { place: self.place(get.path), source })
+    }
+
+    fn send(&self, Get { path, headers, whole }: &Get<'_>) -> Result<Reply, Fault> {
         let mut request = self.http.get(format!("{}/{}", self.server.whole(), encoded(path)));
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(*name, value);
         }
-        if let Some(whole) = whole {
+        if let Some(whole) = *whole {
             request = request.timeout(whole);
         }
         let response = runtime()?.block_on(async { request.send().await }).map_err(Fault::of)?;
@@ -172,6 +158,53 @@ impl Client {
         }
         Ok(Reply { status, headers, body: Body { response, rest: Bytes::new() } })
     }
+
+    /// What a reply to a request means.
+    ///
+    /// # Errors
+    /// When it is neither the file, nor says that there is none.
+    pub fn answer(&self, get: &Get<'_>, reply: Reply) -> Result<Answer, Unanswered> {
+        let place = || self.place(get.path);
+        let asks = |header| get.headers.iter().any(|(name, _)| *name == header);
+        match reply.status {
+            200 | 206 if reply.encoding().is_some_and(|one| one != "gzip" || !asks("accept-encoding")) => {
+                Err(Unanswered::Compressed { place: place() })
+            }
+            200 => Ok(Answer::Found(reply)),
+            206 if asks("range") => Ok(Answer::Found(reply)),
+            304 if asks("if-none-match") => Ok(Answer::NotModified),
+            404 | 410 => Ok(Answer::Absent(reply)),
+            status @ (300..=303 | 305..=399) => {
+                // The address may have a password.
+                let to = without_user(reply.header("location"));
+                Err(Unanswered::Redirected { place: place(), to, status })
+            }
+            status => Err(Unanswered::Status { place: place(), status }),
+        }
+    }
+}
+
+impl Reply {
+    /// The value of a header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// How the body is compressed, if it is.
+    pub fn encoding(&self) -> Option<&str> {
+        Some(self.header("content-encoding")).filter(|one| !["", "identity"].contains(one))
+    }
+}
+
+/// What a server says about a file.
+#[derive(Debug)]
+pub enum Answer {
+    /// The file, or the part that was asked for.
+    Found(Reply),
+    /// It is the one that the request names.
+    NotModified,
+    /// There is none.
+    Absent(Reply),
 }
 
 /// The body of a reply.
@@ -199,39 +232,6 @@ impl Read for Body {
         let count = self.rest.len().min(buffer.len());
         self.rest.copy_to_slice(&mut buffer[..count]);
         Ok(count)
-    }
-}
-
-impl Fault {
-    fn of(error: reqwest::Error) -> Self {
-        // The address may have a password.
-        let error = error.without_url();
-        let mut causes = Vec::new();
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-        while let Some(one) = cause {
-            causes.push(one);
-            cause = one.source();
-        }
-        let said: Vec<String> = causes.iter().map(ToString::to_string).collect();
-        let is_refused = |cause: &&(dyn Error + 'static)| {
-            cause
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        };
-        let kind = if error.is_timeout() {
-            if error.is_connect() { FaultKind::ConnectSlow } else { FaultKind::Slow }
-        } else if causes.iter().any(is_refused) {
-            FaultKind::Refused
-        } else if said.iter().any(|text| text.contains("dns error")) {
-            FaultKind::NoHost
-        } else if said.iter().any(|text| text.contains("message head is too large")) {
-            FaultKind::Large
-        } else {
-            FaultKind::Other
-        };
-        // The first causes say that something has failed, and the last one what.
-        let detail = said.last().cloned().unwrap_or_default();
-        Self { kind, detail }
     }
 }
 

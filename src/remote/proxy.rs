@@ -11,10 +11,15 @@ pub struct Proxy {
     /// Without.
     pub shown: String,
     pub variable: &'static str,
+    /// The variable for servers that are asked directly.
+    pub none: &'static str,
 }
 
 /// The schemes of proxies that can be asked.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// What curl takes for one of them.
+const SOCKS: (&str, &str) = ("socks", "socks4");
 
 impl Proxy {
     /// The scheme of its address, if it is one that can be asked. Others would be left out silently.
@@ -36,18 +41,27 @@ pub fn proxy(server: &Address, variable: impl Fn(&str) -> Option<String>) -> Opt
     };
     let own = if server.is_https() { ["https_proxy", "HTTPS_PROXY"] } else { ["http_proxy", "HTTP_PROXY"] };
     let (variable, value) = first(own).or_else(|| first(["all_proxy", "ALL_PROXY"]))?;
-    let none = first(["no_proxy", "NO_PROXY"]).map(|(_, value)| value).unwrap_or_default();
+    let (exception, none) = first(["no_proxy", "NO_PROXY"]).unwrap_or(("no_proxy", String::new()));
     // The matcher takes this for a name, which an IP address is not.
     if none.trim() == "*" {
         return None;
     }
-    let none = none.split_whitespace().collect::<Vec<_>>().join(",");
-    let matcher = Matcher::builder().all("http://proxy").no(none).build();
-    let server = server.whole().parse().ok()?;
-    matcher.intercept(&server)?;
+    // A name may end in the root's dot, which the matcher would compare.
+    let names = none.split([',', ' ', '\t']).map(|name| name.trim().trim_end_matches('.'));
+    let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+    let matcher = Matcher::builder().all("http://proxy").no(names.join(",")).build();
+    let host = server.host();
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    matcher.intercept(&format!("http://{host}").parse().ok()?)?;
     let value = value.trim();
-    let address = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-    Some(Proxy { shown: without_user(&address), address, variable })
+    let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
+    let scheme = if scheme.eq_ignore_ascii_case(SOCKS.0) { SOCKS.1 } else { scheme };
+    // In the user of a Windows domain, a backslash is none of those that URLs take for slashes.
+    let address = match rest.rsplit_once('@') {
+        Some((user, host)) => format!("{scheme}://{}@{host}", user.replace('\\', "%5C")),
+        None => format!("{scheme}://{rest}"),
+    };
+    Some(Proxy { shown: without_user(&address), address, variable, none: exception })
 }
 
 #[cfg(test)]
@@ -80,6 +94,26 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_understood_as_by_curl() {
+        let address = |value: &str| {
+            let value = value.to_owned();
+            proxy(&"http://a".parse().unwrap(), |name| (name == "http_proxy").then(|| value.clone())).unwrap()
+        };
+        for (value, expected, scheme) in [
+            ("p:3128", "http://p:3128", Some("http")),
+            ("socks://p:1080", "socks4://p:1080", Some("socks4")),
+            ("SOCKS5h://p", "SOCKS5h://p", Some("socks5h")),
+            ("ftp://p", "ftp://p", None),
+            (r"http://DOM\ada:s3\cret@p:1", "http://DOM%5Cada:s3%5Ccret@p:1", Some("http")),
+            (r"DOM\ada:s3cret@p:1", "http://DOM%5Cada:s3cret@p:1", Some("http")),
+        ] {
+            let found = address(value);
+            assert_eq!((found.address.as_str(), found.scheme()), (expected, scheme));
+            assert!(!found.shown.contains("cret"), "{}", found.shown);
+        }
+    }
+
+    #[test]
     fn hosts_are_excepted_as_for_curl() {
         let direct =
             |server: &str, none: &str| asked(server, &[("all_proxy", "p"), ("NO_PROXY", none)]).is_none();
@@ -91,6 +125,9 @@ mod tests {
             ("https://a.example.com", "example.com"),
             ("https://a.example.com", ".EXAMPLE.com"),
             ("https://[fd00::1]:8443", "fd00::/8"),
+            ("https://a.example.com", "b.example, example.com."),
+            ("https://a.example.com.:8443", "example.com"),
+            ("https://a.example.com.", ".example.com."),
         ] {
             assert!(direct(server, none), "{server}, {none}");
         }

@@ -1,6 +1,6 @@
 //! The form of every signed document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,7 +49,10 @@ pub enum SignError {
 /// Why bytes are not a signed document.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
+    /// Something else than a document, such as a web server's answer for a file that it does not have.
     #[error("it is not a signed document")]
+    Foreign(#[source] serde_json::Error),
+    #[error("it is not a well-formed signed document")]
     Envelope(#[source] serde_json::Error),
     #[error("the key `{0}` has signed it twice")]
     SignsTwice(KeyId),
@@ -102,10 +105,18 @@ struct Envelope<'a> {
     signatures: Vec<Signature>,
 }
 
+/// Whether bytes look like a signed document, be it a good one or not.
+pub fn is_document(raw: &[u8]) -> bool {
+    let fields = serde_json::from_slice::<BTreeMap<String, &RawValue>>(raw);
+    fields.is_ok_and(|fields| ["signed", "signatures"].iter().all(|name| fields.contains_key(*name)))
+}
+
 impl<'a> Envelope<'a> {
     /// Reads an envelope, in which no key may sign twice.
     fn read(raw: &'a [u8]) -> Result<Self, ParseError> {
-        let envelope: Self = serde_json::from_slice(raw).map_err(ParseError::Envelope)?;
+        let envelope: Self = serde_json::from_slice(raw).map_err(|error| {
+            if is_document(raw) { ParseError::Envelope(error) } else { ParseError::Foreign(error) }
+        })?;
         let mut keyids = BTreeSet::new();
         match envelope.signatures.iter().find(|signature| !keyids.insert(signature.keyid)) {
             Some(twice) => Err(ParseError::SignsTwice(twice.keyid)),

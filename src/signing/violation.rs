@@ -103,11 +103,8 @@ impl Violation {
             | Self::Incomplete { .. } => "Missing",
             Self::Unreadable { source, .. } => match source {
                 ParseError::SignsTwice(_) => "NotEnoughSignatures",
-                ParseError::Envelope(json) | ParseError::Signed(StrictError::Json(json))
-                    if !json.is_data() =>
-                {
-                    "Unreadable"
-                }
+                ParseError::Foreign(_) => "Unreadable",
+                ParseError::Signed(StrictError::Json(json)) if !json.is_data() => "Unreadable",
                 ParseError::Envelope(_) | ParseError::Signed(_) => "Malformed",
             },
             Self::Signature { .. } => "NotEnoughSignatures",

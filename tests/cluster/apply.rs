@@ -100,7 +100,7 @@ fn a_run_that_has_applied_a_release_ends_well_though_the_next_check_fails() {
     let output = desk.once();
     assert!(output.status.success(), "{output:?}");
     assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (TO, "applied\n"));
-    assert!(desk.status()["notes"].to_string().contains("cannot be reached"), "{}", desk.status());
+    assert!(desk.status()["notes"].to_string().contains("cannot fetch"), "{}", desk.status());
     // The next one has nothing to do but to check, and cannot.
     assert_eq!(desk.once().status.code(), Some(1));
 }

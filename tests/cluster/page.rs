@@ -359,7 +359,7 @@ fn a_question_does_not_wait_for_a_server_that_never_answers() {
     // A check of the agent is in progress, as long as this is held.
     let check = folder.check_lock().unwrap();
     let refused = ask(system, Some(Duration::from_millis(1400)));
-    assert_eq!((refused.kind(), refused.hint()), ("Busy", "try again in a moment"));
+    assert_eq!((refused.kind(), &*refused.hint()), ("Busy", "try again in a moment"));
     let told = "the agent or another command is checking at this moment, and has not finished within 1 s";
     assert_eq!(refused.to_string(), told);
     drop(check);

@@ -169,6 +169,7 @@ const ATTACKS: &[Attack] = &[
     attack("something that is not JSON", "Unreadable", |scene| {
         timestamp(scene, "<html>Please log in</html>");
     }),
+    attack("an error message in JSON", "Unreadable", |scene| timestamp(scene, r#"{"error":"not found"}"#)),
     attack("half a compressed bomb as a timestamp", "Unreadable", |scene| {
         timestamp(scene, [&[0x1f, 0x8b, 8, 0][..], &[0; 1000]].concat());
     }),

@@ -16,9 +16,9 @@ use super::super::failure::{Hint, refuse};
 use crate::clock::pace::{LEAST, Paced, WINDOW};
 use crate::clock::{SharedClock, SystemClock};
 use crate::formats::tuf::{Root, Target, names};
-use crate::remote::{Address, Client, Fault, FaultKind, Get, NotAnAddress, SetupError};
-use crate::signing::Signed;
+use crate::remote::{Address, Answer, Client, Fault, Get, NotAnAddress, SetupError, Unanswered};
 use crate::signing::verify::{Files, Violation};
+use crate::signing::{Signed, is_document};
 use crate::store::durable::present;
 use crate::store::payloads::digest;
 use crate::store::plain;
@@ -187,21 +187,13 @@ impl Source {
     }
 }
 
-/// A server's answer that says that it cannot answer now.
-#[derive(Debug, thiserror::Error)]
-#[error("{place} answered with status {status}")]
-struct Unavailable {
-    place: String,
-    status: u16,
-}
-
 /// Whether an error only means that a place cannot be reached now, and nothing about what is there.
 pub fn is_out_of_reach(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         // An error while a body is read comes as one of input and output.
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let inner = inner.and_then(|inner| inner.downcast_ref::<Fault>());
-        cause.is::<Unavailable>() || cause.is::<Fault>() || inner.is_some()
+        inner.is_some() || cause.downcast_ref().is_some_and(Unanswered::is_outage)
     })
 }
 
@@ -219,6 +211,13 @@ impl Files for Source {
                 format!("{limit} bytes")
             };
             anyhow::bail!("`{path}` is larger than {limit}");
+        }
+        if let Self::Server(client, _) = self
+            && listed.is_none()
+            && !is_document(&bytes)
+        {
+            let place = client.place(&format!("tuf/{path}"));
+            return Err(Unanswered::NotADocument { place }).hint_with(Unanswered::hint);
         }
         Ok(Some(bytes.into()))
     }
@@ -254,45 +253,12 @@ pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
 }
 
 fn download(client: &Client, path: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {
-    let place = client.place(path);
-    let whole = (!patient).then_some(TIMEOUT);
-    let reply = client.get(Get { path, whole, ..Get::default() });
-    let reply = reply.hint_with(unreachable).with_context(|| format!("cannot fetch {place}"))?;
-    let text = |name| reply.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let absent = "a web server must answer with status 404 for files that do not exist";
-    match reply.status {
-        200 if path.starts_with("tuf/metadata/") && text("content-type").starts_with("text/html") => {
-            Err(refuse(format!("{place} is a web page (HTML)"), absent))
-        }
-        200 => Ok(Some(Box::new(reply.body))),
-        404 => Ok(None),
-        status @ (401 | 403) => Err(refuse(format!("{place} answered with status {status}"), absent)),
-        407 => Err(refuse(
-            format!("{place} needs a user and a password"),
-            "give them in the variable: `http://USER:PASSWORD@HOST:PORT`",
-        )),
-        status @ 300..=399 => {
-            let to = Some(text("location")).filter(|to| !to.is_empty()).unwrap_or("nowhere");
-            Err(refuse(
-                format!("{place} redirects to `{to}` (status {status}), and redirects are not followed"),
-                "name the address that serves the files itself, if you trust it",
-            ))
-        }
-        status @ 500.. => Err(Unavailable { place, status }.into()),
-        status => anyhow::bail!("{place} answered with status {status}"),
-    }
-}
-
-/// Says what to do about a server that does not answer.
-fn unreachable(fault: &Fault) -> &'static str {
-    match fault.kind {
-        FaultKind::Refused => "nothing listens there: start the server, or correct the port",
-        FaultKind::NoHost => "correct the name of the host",
-        FaultKind::ConnectSlow | FaultKind::Slow => {
-            "see whether the server is up, and whether a firewall is in between"
-        }
-        _ => "see whether the address is right: `http://HOST:PORT` or `https://HOST`",
-    }
+    let get = Get { path, whole: (!patient).then_some(TIMEOUT), ..Get::default() };
+    let answer = client.get(&get).and_then(|reply| client.answer(&get, reply)).hint_with(Unanswered::hint)?;
+    Ok(match answer {
+        Answer::Found(reply) => Some(Box::new(reply.body)),
+        Answer::NotModified | Answer::Absent(_) => None,
+    })
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ impl Page {
                 let told = message.and_then(|message| message.beside(&view));
                 Reply::Page(200, cluster::cluster(&view, told, csrf).into_string())
             }
-            Err(refusal) => refused(500, "The state cannot be read", &refusal.to_string(), refusal.hint()),
+            Err(refusal) => refused(500, "The state cannot be read", &refusal.to_string(), &refusal.hint()),
         }
     }
 
