@@ -178,7 +178,7 @@ fn an_agent_that_was_killed_goes_on_where_it_was() {
     desk.add(
         "1.8-production",
         FROM,
-        "echo begun >> log; echo $$ > left; exec sleep 1000",
+        "echo $$ > left; echo begun >> log; exec sleep 1000",
         &["--approval", "automatic"],
     );
     let agent = desk.agent();
