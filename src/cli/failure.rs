@@ -114,11 +114,15 @@ impl Body {
             is_full |= cause.downcast_ref::<io::Error>().is_some_and(|error| {
                 matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
             });
+            #[cfg(feature = "client")]
+            if let Some(refusal) = cause.downcast_ref::<crate::cluster::refusal::Refusal>() {
+                denied = denied.or_else(|| Denied::of(refusal.of_state()?));
+            }
             causes.push(cause.to_string());
         }
         // Restoring what only cannot be read would lead back here.
         if let Some(denied) = denied {
-            hints = vec![format!("{}, then try again", denied.remedy())];
+            hints = vec![denied.hint()];
         }
         // What could not be written is not damaged.
         if is_full {

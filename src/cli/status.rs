@@ -5,11 +5,12 @@ mod standing;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::catalog::check::count_faults;
-use super::failure::refuse;
+use super::failure::{Hint as _, refuse};
 use super::table::{Table, counted, pairs};
 use super::terminal::Terminal;
 use super::time;
@@ -125,10 +126,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
     let mut degraded = Vec::new();
-    let publication = stored::publication(&*workspace.state_store()).unwrap_or_else(|error| {
-        degraded.push(Degraded::failed(DegradedKind::PublishFailing, &error));
-        None
-    });
+    let (publication, unread) = match stored::publication(&*workspace.state_store()) {
+        Ok(publication) => (publication, None),
+        Err(error) => {
+            degraded.push(Degraded::failed(DegradedKind::PublishFailing, &error));
+            (None, Some(error))
+        }
+    };
     let faulty = view.snapshot.reading.faulty_lines(Path::new(""));
     let decided = Decided::of(&view.catalog, &faulty, publication.as_ref(), now);
     for (line, refusal) in &decided.refused {
@@ -164,7 +168,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let decided = Decided { not_promoting, ..decided };
     let status = Status::of(&decided, trust, publication.as_ref(), degraded);
     let (server, releases) =
-        (standing::server(report.as_ref(), &decided), standing::table(&decided, &status));
+        (standing::server(report.as_ref(), &decided, unread.is_some()), standing::table(&decided, &status));
     let body = Body {
         catalog: CatalogBody::of(&view, &decided, &status, count_faults(&view, workspace, now)),
         publication: publication.as_ref().map(PublicationBody::of),
@@ -180,12 +184,17 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             .expires_within
             .map(|within| bodies(expires_within(trust, publication.as_ref(), within, now), now)),
     };
-    terminal.show(&body, || body.words(server, &releases))?;
+    let none = if unread.is_some() { "cannot be read, see `publish_failing` below" } else { "nothing yet" };
+    terminal.show(&body, || body.words(server, none, &releases))?;
     for note in view.stops_ahead() {
         terminal.note(format_args!("warning: {note}"));
     }
     if let Some(within) = &body.expires_within {
         return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if let Some(error) = unread {
+        let hint = "restore it from a backup, or run `tidegate recover --from URL|DIR`";
+        return Err(error).context("what is published cannot be told").hint(hint);
     }
     if body.publication.is_none() {
         return Err(refuse(
@@ -257,7 +266,7 @@ impl PublicationBody {
 }
 
 impl Body {
-    fn words(&self, server: String, standing: &str) -> String {
+    fn words(&self, server: String, none: &str, standing: &str) -> String {
         let CatalogBody {
             revision,
             lines,
@@ -272,7 +281,7 @@ impl Body {
             overdue,
         } = &self.catalog;
         let published = self.publication.as_ref().map_or_else(
-            || "nothing yet".to_owned(),
+            || none.to_owned(),
             |publication| {
                 let PublicationBody { version, made, releases, .. } = publication;
                 let demo = if publication.demo { ", signed with throw-away keys" } else { "" };

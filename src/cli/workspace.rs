@@ -35,6 +35,7 @@ use crate::formats::yaml::{POLICY_PATH, line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store;
+use crate::store::denied;
 use crate::store::directory::git;
 use crate::store::port::{CatalogStore, History, HistoryError, PayloadStore, Snapshot, StateStore};
 use crate::store::state::StateFolder;
@@ -73,6 +74,7 @@ pub struct View {
 impl Workspace {
     pub fn new(globals: &Globals, clock: SharedClock) -> Self {
         let Globals { catalog, payloads, state, .. } = globals.clone();
+        denied::own(&catalog, &payloads, &state);
         let (store, memory) = (OnceCell::new(), OnceCell::new());
         Self { catalog, payloads, state, clock, store, memory, checked: Checked::default() }
     }

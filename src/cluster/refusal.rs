@@ -12,6 +12,7 @@ use crate::domain::{Time, rfc3339};
 use crate::remote::{SetupError, Unanswered};
 use crate::signing::verify::Violation;
 use crate::store::durable::WriteError;
+use crate::store::plain;
 
 /// A refusal. It leaves the trusted state unchanged.
 ///
@@ -213,7 +214,18 @@ impl Refusal {
     /// The refusal for a file or folder of the state that cannot be used.
     pub fn state(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |cause| Self::State { path, cause }
+        move |cause| {
+            let cause = plain::explained(&path, cause);
+            Self::State { path, cause }
+        }
+    }
+
+    /// Why the state cannot be used, if that is the reason.
+    pub const fn of_state(&self) -> Option<&io::Error> {
+        match self {
+            Self::State { cause, .. } => Some(cause),
+            _ => None,
+        }
     }
 
     /// The refusal for a file of the state that no longer contains what was written to it.

@@ -181,6 +181,9 @@ tagged! {
         Missing = "missing",
         #[error("`release.json` cannot be read: {0}")]
         Unreadable(String) = "unreadable",
+        /// This process may not read a file, or the disk fails. Nothing shows that the file is wrong.
+        #[error("{0}")]
+        Unread(String) = "unread",
         #[error("`release.json` is not listed in `trust/{role}.json`")]
         NotListed { role: String } = "not_listed",
         #[error("`release.json` differs from the one that the release keys list")]
@@ -278,6 +281,17 @@ impl PayloadState {
 }
 
 impl Evidence {
+    /// Whether a file cannot be read, so that nothing shows whether it is right.
+    pub fn is_unread(&self) -> bool {
+        match (&self.payload, &self.manifest) {
+            (PayloadState::Unreadable { .. }, _) => true,
+            (PayloadState::Present, ManifestState::Invalid(fault)) => {
+                matches!(**fault, ManifestFault::Unread(_))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether every payload file is present and matches the catalog.
     pub fn has_payload(&self) -> bool {
         self.payload == PayloadState::Present

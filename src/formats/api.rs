@@ -69,7 +69,7 @@ sparse! {
     /// Why a signed manifest cannot be used.
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
     pub struct ManifestFaultBody {
-        /// `keys`, `role`, `no_release_keys`, `missing`, `unreadable`, `not_listed`, `differs`, `signatures`,
+        /// `keys`, `role`, `no_release_keys`, `missing`, `unreadable`, `unread`, `not_listed`, `differs`, `signatures`,
         /// `mismatch`, `payload_not_listed` or `entered_early`.
         pub kind: &'static str,
         pub message: String,
@@ -164,6 +164,7 @@ impl ManifestFaultBody {
             | ManifestFault::NoReleaseKeys
             | ManifestFault::Missing
             | ManifestFault::Unreadable(_)
+            | ManifestFault::Unread(_)
             | ManifestFault::Differs
             | ManifestFault::Signatures(_)
             | ManifestFault::Index(_)

@@ -99,7 +99,7 @@ pub fn write(memory: &Remembered) -> Vec<u8> {
         limit: LimitBody::of(&one.limit),
     };
     let Remembered { restraints, forgotten } = memory;
-    let forgotten = forgotten.clone().map(|Forgotten { stored, why }| ForgottenBody { stored, why });
+    let forgotten = forgotten.clone().map(|Forgotten { stored, why, .. }| ForgottenBody { stored, why });
     let body = Body { format: FORMAT, forgotten, restraints: restraints.iter().map(body).collect() };
     let mut bytes =
         serde_json::to_vec(&body).expect("writing to memory cannot fail, and all keys are strings");
@@ -116,7 +116,8 @@ pub fn read(bytes: &[u8]) -> Option<Remembered> {
         let past = body.past.into_iter().map(EventBody::event).collect();
         Some(Restraint { line: body.line, limit: body.limit.limit()?, past, lost_in: None })
     };
-    let forgotten = forgotten.map(|ForgottenBody { stored, why }| Forgotten { stored, why });
+    let forgotten =
+        forgotten.map(|ForgottenBody { stored, why }| Forgotten { stored, why, is_denied: false });
     Some(Remembered { restraints: restraints.into_iter().map(one).collect::<Option<_>>()?, forgotten })
 }
 
@@ -193,7 +194,7 @@ mod tests {
         line.retired = Some(event(t("2018-01-04"), "no fixes"));
         let restraints = Restraint::all(&catalog([line]), t("2018-02-01"));
         assert_eq!(restraints.len(), 8, "{restraints:#?}");
-        let forgotten = Forgotten { stored: t("2018-01-05"), why: "it is torn".to_owned() };
+        let forgotten = Forgotten { stored: t("2018-01-05"), why: "it is torn".to_owned(), is_denied: false };
         for forgotten in [None, Some(forgotten)] {
             let memory = Remembered { restraints: restraints.clone(), forgotten };
             assert_eq!(read(&write(&memory)), Some(memory));

@@ -224,7 +224,10 @@ impl Files<'_> {
         match (self.trust, stored) {
             (Ok(None), _) => ManifestState::NoTrust,
             (Ok(Some(trust)), Ok(raw)) => trust.manifest_state(line, release, raw.as_ref(), self.checked),
-            (Ok(Some(_)), Err(why)) => ManifestFault::Unreadable(why.clone()).into(),
+            (Ok(Some(_)), Err(why)) => {
+                ManifestFault::Unread(format!("`release.json` cannot be read: {why}")).into()
+            }
+            (Err(error @ TrustError::Unread { .. }), _) => ManifestFault::Unread(error.to_string()).into(),
             (Err(error), _) => ManifestFault::Keys(error.to_string()).into(),
         }
     }

@@ -336,6 +336,7 @@ impl Trust {
         checked: &Checked,
     ) -> Result<SignedFacts, ManifestFault> {
         let (role, listed) = listed.ok_or_else(|| match self.broken.get(&line.name) {
+            Some(error @ TrustError::Unread { .. }) => ManifestFault::Unread(error.to_string()),
             Some(error) => ManifestFault::Role(error.to_string()),
             None => ManifestFault::NotListed { role: names::releases_role(&line.name) },
         })?;

@@ -44,7 +44,7 @@ fn at_once(path: &Path) -> io::Result<File> {
 }
 
 /// Adds to an error who owns what this process may not read.
-pub(super) fn explained(path: &Path, error: io::Error) -> io::Error {
+pub fn explained(path: &Path, error: io::Error) -> io::Error {
     let denied = Denied::reading(path, &error);
     or_denied(denied, error)
 }

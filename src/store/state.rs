@@ -58,6 +58,8 @@ fn held(lock: &Mutex<Option<Held>>) -> MutexGuard<'_, Option<Held>> {
 struct Unread {
     path: PathBuf,
     why: String,
+    /// Whether only this process may not read it.
+    is_denied: bool,
 }
 
 impl From<WriteError> for StateError {
@@ -123,18 +125,22 @@ impl StateFolder {
     fn remembered(&self) -> Result<Remembered, Unread> {
         let path = self.restraints_path();
         let is_there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
+        let mut is_denied = false;
         let why = match present(read(&path)) {
             Ok(Some(text)) => match restraints::read(text.as_bytes()) {
                 Some(memory) => return Ok(memory),
                 None => "it is damaged, or another version of tidegate wrote it".to_owned(),
             },
             Ok(None) => match self.set_aside_paths().take_while(is_there).last() {
-                Some(path) => return Err(Unread { path, why: "it could not be read".to_owned() }),
+                Some(path) => return Err(Unread { path, why: "it could not be read".to_owned(), is_denied }),
                 None => return Ok(Remembered::default()),
             },
-            Err(error) => error.to_string(),
+            Err(error) => {
+                is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+                error.to_string()
+            }
         };
-        Err(Unread { path, why })
+        Err(Unread { path, why, is_denied })
     }
 
     /// The last reserved version. One that cannot be read must not keep a stop from being served: what was
@@ -250,11 +256,11 @@ impl StateStore for StateFolder {
     }
 
     fn restraints(&self) -> Remembered {
-        self.remembered().unwrap_or_else(|Unread { path, why }| {
+        self.remembered().unwrap_or_else(|Unread { path, why, is_denied }| {
             let modified =
                 fs::symlink_metadata(&path).ok().and_then(|about| Time::from_timestamp(about.mtime(), 0));
             let why = format!("`{}`: {why}", path.display());
-            let forgotten = Forgotten { stored: modified.unwrap_or_default(), why };
+            let forgotten = Forgotten { stored: modified.unwrap_or_default(), why, is_denied };
             Remembered { restraints: Vec::new(), forgotten: Some(forgotten) }
         })
     }
@@ -262,6 +268,10 @@ impl StateStore for StateFolder {
     fn remember(&self, memory: &Remembered) -> Result<(), StateError> {
         self.keep_lease()?;
         let path = self.restraints_path();
+        // Whoever lets this process read them must find them as they were.
+        if memory.forgotten.as_ref().is_some_and(|forgotten| forgotten.is_denied) {
+            return Err(unreadable(&path)(io::ErrorKind::PermissionDenied.into()));
+        }
         if self.remembered().is_err_and(|unread| unread.path == path)
             && let Some(kept) = self.set_aside_paths().find(|kept| fs::symlink_metadata(kept).is_err())
         {

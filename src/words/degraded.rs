@@ -38,7 +38,8 @@ pub fn degraded(degraded: &Degraded) -> String {
             format!("{}{}; it still counts: {}", lost(restraint), and_more(*more), lost_hint(what))
         }
         Degraded::RestraintsForgotten(one) => {
-            format!("{}; nothing is promoted until somebody decides: {}", forgotten(one), forgotten_hint(one))
+            let until = if one.is_denied { "it can" } else { "somebody decides" };
+            format!("{}; nothing is promoted until {until}: {}", forgotten(one), forgotten_hint(one))
         }
         Degraded::PromotionsOverdue { count, version, since } => {
             let since = rfc3339(*since);

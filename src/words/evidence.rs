@@ -51,7 +51,7 @@ pub const fn payload_hint(payload: &PayloadState) -> &'static str {
         PayloadState::Differs { altered: None, .. } => {
             "put the right file back, or correct `sha256` and `size` here"
         }
-        PayloadState::Unreadable { .. } => "let this user read the file",
+        PayloadState::Unreadable { .. } => "let this process read the file",
         PayloadState::NotCopied { .. } => "`tidegate status` says what the server lacks",
         PayloadState::Missing { .. } | PayloadState::Present => {
             "put the file back into the release's payload folder"

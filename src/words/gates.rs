@@ -193,6 +193,9 @@ pub fn manifest_remedy(fault: &ManifestFault, version: &Version) -> Remedy {
             "a release engineer can put back what was in `trust/`, from git, a backup or the last publication",
             "tidegate recover --trust".to_owned(),
         ),
+        ManifestFault::Unread(_) => {
+            Remedy::new(RemedyKind::MendServer, "the operator must let this process read it", None)
+        }
         ManifestFault::Index(_) => Remedy::new(
             RemedyKind::SignAgain,
             "a keeper of a release key of the line can sign the line's index",
@@ -257,7 +260,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         }
         Fact::Payload { payload: PayloadState::Unreadable { file, .. } } => Remedy::new(
             RemedyKind::MendServer,
-            format!("the operator must let the server and this command read `{file}` of `{version}`"),
+            format!("the operator must let this process read `{file}` of `{version}`"),
             None,
         ),
         Fact::Payload { payload: PayloadState::NotCopied { .. } } => Remedy::new(

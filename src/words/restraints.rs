@@ -44,17 +44,23 @@ pub fn lost_hint(what: &What) -> String {
 }
 
 /// Says that what was remembered of restraints cannot be read.
-pub fn forgotten(Forgotten { stored, why }: &Forgotten) -> String {
+pub fn forgotten(Forgotten { stored, why, is_denied }: &Forgotten) -> String {
+    let (at, who) = if *is_denied {
+        (String::new(), "this process cannot")
+    } else {
+        (format!(" at {}", rfc3339(*stored)), "nobody can")
+    };
     format!(
-        "the freezes, holds and other restraints that the server knew at {} cannot be read, so nobody can tell whether the catalog has lost one ({why})",
-        rfc3339(*stored)
+        "the freezes, holds and other restraints that the server knew{at} cannot be read, so {who} tell whether the catalog has lost one ({why})"
     )
 }
 
 /// Says how to go on without what cannot be read.
 pub fn forgotten_hint(forgotten: &Forgotten) -> String {
+    let Some(what) = forgotten.what() else {
+        return "give it that right, and start a server that reports this again".to_owned();
+    };
     format!(
-        "stop the server, restore that file from a backup and start it again or, if the catalog has everything that it should have, run `tidegate catalog loosen {} --reason TEXT`",
-        forgotten.what()
+        "stop the server, restore that file from a backup and start it again or, if the catalog has everything that it should have, run `tidegate catalog loosen {what} --reason TEXT`"
     )
 }

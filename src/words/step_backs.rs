@@ -70,7 +70,7 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
 }
 
 fn withheld_hint(version: &Version, evidence: &Evidence) -> String {
-    if matches!(evidence.payload, PayloadState::Unreadable { .. }) {
+    if evidence.is_unread() {
         return "let the server read it, and the server goes on by itself".to_owned();
     }
     if evidence.payload.is_only_here() {

@@ -259,7 +259,7 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
         },
         Degraded::NotOffered { version: v("1.8.1"), evidence, more: 0 },
         Degraded::restraints_lost(&Restraint::all(&held, now)).unwrap(),
-        Degraded::RestraintsForgotten(Forgotten { stored: now, why: why() }),
+        Degraded::RestraintsForgotten(Forgotten { stored: now, why: why(), is_denied: false }),
         Degraded::PromotionsOverdue { count: 1, version: v("1.8.1"), since: now },
         Degraded::DatedAhead {
             version: v("1.8.1"),

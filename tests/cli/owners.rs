@@ -16,6 +16,9 @@ use super::spawn::Server;
 /// The user of the server.
 const OTHER: u32 = 65534;
 
+/// The owner of the catalog, where that is another one.
+const ENGINEER: u32 = 4242;
+
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -56,10 +59,47 @@ fn desk_of_another() -> Desk {
 
 /// A command that the other user runs.
 fn by_another(desk: &Desk, arguments: &[&str]) -> Command {
+    by(OTHER, desk, arguments)
+}
+
+fn by(user: u32, desk: &Desk, arguments: &[&str]) -> Command {
     let plain = desk.command(arguments);
     let mut command = Command::new(desk.path("tidegate"));
-    command.args(arguments).current_dir(plain.get_current_dir().unwrap()).uid(OTHER).gid(OTHER);
+    command.args(arguments).current_dir(plain.get_current_dir().unwrap()).uid(user).gid(user);
+    command.env("TIDEGATE_BY", "ada");
     command
+}
+
+/// What a command says that a user runs.
+fn said_to(user: u32, desk: &Desk, arguments: &[&str]) -> String {
+    told(arguments, &by(user, desk, arguments).output().unwrap())
+}
+
+/// Does what a hint says: runs its commands, each as the user that it names.
+fn follow(desk: &Desk, said: &str) {
+    let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
+    let parts: Vec<&str> = hint.split('`').collect();
+    assert!(parts.len() > 2, "{hint}");
+    for pair in parts[1..].chunks(2) {
+        let user = pair[1].strip_prefix(" as user ").map(|rest| rest.split([',', ' ']).next().unwrap());
+        assert!(user.is_some() || pair[1].starts_with(" as root"), "{hint}");
+        let user = user.map_or(0, |user| user.parse().unwrap());
+        let mut command = Command::new("sh");
+        command.args(["-c", pair[0]]).current_dir(desk.path(".")).uid(user).gid(user);
+        assert!(command.status().unwrap().success(), "{hint}");
+    }
+}
+
+/// A desk whose folder anybody may enter. Everything but the state belongs to [`ENGINEER`].
+fn desk_of_engineer() -> Desk {
+    let desk = desk_of_another();
+    drop(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
+    fs::set_permissions(desk.path("."), Permissions::from_mode(0o755)).unwrap();
+    let all = all(&desk.path("."));
+    for path in all.iter().filter(|path| !path.starts_with(desk.path(".tidegate"))) {
+        chown(path, Some(ENGINEER), Some(ENGINEER)).unwrap();
+    }
+    desk
 }
 
 fn serve(desk: &Desk, command: Command, arguments: &[&str]) -> Server {
@@ -277,4 +317,145 @@ fn a_folder_of_the_system_is_not_given_away() {
     let arguments = ["key", "generate", "--no-encrypt", "--out", &key];
     let said = told(&arguments, &by_another(&desk, &arguments).output().unwrap());
     assert!(said.contains(&format!("hint: run `install -d -o 65534 {folder}` as root")), "{said}");
+}
+
+#[test]
+fn a_state_of_another_user_is_not_a_missing_one_and_commands_run_as_that_user() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_engineer();
+    let setpriv = "setpriv --reuid 65534 --regid 65534 --clear-groups COMMAND";
+    let wanted = format!("with `{setpriv}` as root");
+    for arguments in [
+        &["explain", "1.8.4"][..],
+        &["status"],
+        &["cluster", "list"],
+        &["cluster", "check", "north"],
+        &["cluster", "run", "north"],
+        &["export", "out"],
+        &["promote"],
+    ] {
+        let said = said_to(ENGINEER, &desk, arguments);
+        assert!(said.contains("`.tidegate` belongs to user 65534 and has mode 0700"), "{said}");
+        assert!(said.contains(&wanted), "{said}");
+        for wrong in ["1970", "loosen", "recover", "nothing yet", "none has worked", "chown"] {
+            assert!(!said.contains(wrong), "{wrong}: {said}");
+        }
+    }
+    // As the hint says.
+    for arguments in ["status", "cluster list", "explain 1.8.4"] {
+        let line = setpriv.replace("COMMAND", &format!("./tidegate {arguments}"));
+        let output = Command::new("sh").args(["-c", &line]).current_dir(desk.path(".")).output().unwrap();
+        let said = told(&[arguments], &output);
+        assert!(output.status.success() && !said.contains("cannot be read"), "{said}");
+    }
+}
+
+#[test]
+fn restraints_that_the_server_may_not_read_are_kept_until_it_may() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    drop(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
+    let path = desk.path(".tidegate/restraints.json");
+    let before = fs::read(&path).unwrap();
+    chown(&path, Some(0), Some(0)).unwrap();
+    drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let log = fs::read_to_string(desk.path("serve.log")).unwrap();
+    assert!(log.contains("run `chown -h 65534 .tidegate/restraints.json` as root"), "{log}");
+    assert!(!log.contains("loosen"), "{log}");
+    // As the log says.
+    chown(&path, Some(OTHER), None).unwrap();
+    drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+    assert!(!desk.path(".tidegate/restraints.json.bad").exists());
+    let log = fs::read_to_string(desk.path("serve.log")).unwrap();
+    assert!(!log.contains("restraints"), "{log}");
+}
+
+#[test]
+fn a_file_of_the_catalog_that_only_its_owner_may_read_is_neither_wrong_nor_given_away() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_engineer();
+    for (path, commands) in [
+        (
+            "channels/trust/targets.json",
+            &[&["catalog", "check"][..], &["explain", "1.8.4"], &["root", "show"], &["verify"], &["promote"]]
+                [..],
+        ),
+        ("channels/trust/releases-1.8.json", &[&["explain", "1.8.4"]]),
+        ("payloads/1.8.4/payload.json", &[&["catalog", "check"], &["explain", "1.8.4"]]),
+        ("payloads/1.8.4/release.json", &[&["catalog", "check"], &["explain", "1.8.4"]]),
+    ] {
+        fs::set_permissions(desk.path(path), Permissions::from_mode(0o600)).unwrap();
+        for arguments in commands {
+            let said = said_to(OTHER, &desk, arguments);
+            assert!(said.contains(&format!("{path}` as user 4242")), "{path}: {said}");
+            for wrong in ["run run", "as root", "--trust", "sha256", "new version", "release sign", "yank"] {
+                assert!(!said.contains(wrong), "{path}: {wrong}: {said}");
+            }
+        }
+        let owner = format!("chmod a+rX {}", desk.path(path).display());
+        let mut chmod = Command::new("sh");
+        assert!(chmod.args(["-c", &owner]).uid(ENGINEER).status().unwrap().success());
+        assert!(said_to(OTHER, &desk, &["catalog", "check"]).contains("\nexit 0\n"), "{path}");
+    }
+}
+
+#[test]
+fn a_folder_of_the_catalog_can_be_let_to_two_users() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_engineer();
+    let hold = ["release", "hold", "1.8.4", "--reason", "eats data"];
+    let said = said_to(OTHER, &desk, &hold);
+    assert!(said.contains("hint: run `chgrp -h 65534 "), "{said}");
+    follow(&desk, &said);
+    let resume = ["release", "resume", "1.8.4", "--reason", "was something else"];
+    for (user, arguments) in
+        [(OTHER, &hold), (ENGINEER, &resume), (OTHER, &hold), (OTHER, &resume), (ENGINEER, &hold)]
+    {
+        let said = said_to(user, &desk, arguments);
+        assert!(said.contains("\nexit 0\n"), "{user}: {said}");
+    }
+}
+
+#[test]
+fn nothing_outside_the_catalog_the_payloads_and_the_state_is_given_away() {
+    if !is_root() {
+        return;
+    }
+    let desk = desk_of_another();
+    let away = tempfile::tempdir().unwrap();
+    fs::set_permissions(away.path(), Permissions::from_mode(0o755)).unwrap();
+    let secret = away.path().join("shadow");
+    fs::write(&secret, "of root").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let add = ["release", "add", "1.8.5", "--payload", secret.to_str().unwrap()];
+    let said = said_to(OTHER, &desk, &add);
+    assert!(said.contains("belongs to user 0") && said.contains("hint: let this process read it"), "{said}");
+    assert!(!said.contains("chown"), "{said}");
+    let out = away.path().join("out");
+    let said = said_to(OTHER, &desk, &["man", "--out", out.to_str().unwrap()]);
+    assert!(said.contains(&format!("hint: run `install -d -o 65534 {}` as root", out.display())), "{said}");
+    follow(&desk, &said);
+    assert!(said_to(OTHER, &desk, &["man", "--out", out.to_str().unwrap()]).contains("\nexit 0\n"));
+    let said = said_to(
+        OTHER,
+        &desk,
+        &["key", "public", "keys/release.pem", "--out", away.path().join("key.pem").to_str().unwrap()],
+    );
+    assert!(said.contains("or choose another folder") && !said.contains("chown"), "{said}");
+    // A folder in a home that nobody else may enter would not help.
+    let home = PathBuf::from(format!("/var/tidegate-home-{}", std::process::id()));
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, Permissions::from_mode(0o700)).unwrap();
+    let said = said_to(OTHER, &desk, &["man", "--out", home.join("man").to_str().unwrap()]);
+    fs::remove_dir(&home).unwrap();
+    assert!(said.contains("choose another folder") && !said.contains("install"), "{said}");
 }

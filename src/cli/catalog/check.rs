@@ -145,7 +145,7 @@ fn faults_outside<'a>(view: &'a View, workspace: &Workspace, now: Time) -> BTree
         (missing @ PayloadState::Missing { .. }, _) if !release.is_withdrawn(now) => {
             Some((words::payload(missing), words::payload_hint(missing).to_owned()))
         }
-        (wrong @ PayloadState::Differs { .. }, _) => {
+        (wrong @ (PayloadState::Differs { .. } | PayloadState::Unreadable { .. }), _) => {
             Some((words::payload(wrong), words::payload_hint(wrong).to_owned()))
         }
         // Before a release enters a stage, nobody relies on its signature, and signing it again is normal.

@@ -107,9 +107,10 @@ fn add(rows: &mut Vec<Row>, state: &str, version: &impl ToString, why: String) {
     }
 }
 
-/// Says whether the server promotes, as far as it has reported that.
-pub fn server(report: Option<&Report>, decided: &Decided<'_>) -> String {
+/// Says whether the server promotes, as far as it has reported that and the state can be read.
+pub fn server(report: Option<&Report>, decided: &Decided<'_>, is_unread: bool) -> String {
     match report {
+        None if is_unread => "what it reports cannot be read".to_owned(),
         None => "none has worked on this state folder yet".to_owned(),
         Some(report) => {
             let refused = if decided.refused.is_empty() { "" } else { ", except in refused lines" };

@@ -27,7 +27,7 @@ impl View {
             && let Err(error) = plain::open(&self.path(&format!("trust/{file}")))
             && let Some(denied) = Denied::of(&error)
         {
-            return format!("run {} as root, then try again", denied.remedy());
+            return denied.hint();
         }
         "restore the files in `trust/`; `tidegate recover --trust` takes them from the last publication"
             .to_owned()

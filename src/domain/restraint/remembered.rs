@@ -22,6 +22,8 @@ pub struct Forgotten {
     pub stored: Time,
     /// Why they cannot be read, and where they are kept.
     pub why: String,
+    /// Whether only this process may not read them. They are not lost, so no record can say that they do not matter.
+    pub is_denied: bool,
 }
 
 impl Remembered {
@@ -51,14 +53,16 @@ impl Remembered {
 
     /// What was forgotten, unless a record of the catalog says that this does not matter.
     pub fn forgotten_in(&self, catalog: &Catalog) -> Option<&Forgotten> {
-        let is_named = |one: &Forgotten| catalog.loosened().iter().any(|record| record.what == one.what());
+        let is_named = |one: &Forgotten| {
+            catalog.loosened().iter().any(|record| Some(&record.what) == one.what().as_ref())
+        };
         self.forgotten.as_ref().filter(|one| !is_named(one))
     }
 }
 
 impl Forgotten {
     /// The name under which a record says that it does not matter.
-    pub const fn what(&self) -> What {
-        What::Forgotten(self.stored)
+    pub fn what(&self) -> Option<What> {
+        (!self.is_denied).then_some(What::Forgotten(self.stored))
     }
 }

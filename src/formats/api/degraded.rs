@@ -101,8 +101,8 @@ impl DegradedBody {
                 ..body
             },
             Degraded::RestraintsForgotten(forgotten) => Self {
-                what: Some(forgotten.what().to_string()),
-                since: Some(rfc3339(forgotten.stored)),
+                what: forgotten.what().map(|what| what.to_string()),
+                since: (!forgotten.is_denied).then(|| rfc3339(forgotten.stored)),
                 ..body
             },
             Degraded::PromotionsOverdue { count, version, since } => Self {

@@ -64,7 +64,7 @@ fn way_out(shared: &Handle) -> What {
 /// What a record must name so that it does not matter what the state has forgotten.
 fn forgotten(shared: &Handle) -> What {
     match &shared.status.load().degraded[0] {
-        Degraded::RestraintsForgotten(forgotten) => forgotten.what(),
+        Degraded::RestraintsForgotten(forgotten) => forgotten.what().unwrap(),
         other => panic!("{other:?}"),
     }
 }
