@@ -109,7 +109,7 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
     record.next.clone_from(&checked.next);
     match outage {
         Some(outage) => {
-            record.notes.insert(0, format!("{}; the last advice still applies", outage.recorded()))
+            record.notes.insert(0, format!("{}; the last advice still applies", outage.recorded()));
         }
         None => record.checked = Some(checked.now),
     }

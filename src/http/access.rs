@@ -19,8 +19,9 @@ pub struct AccessLine<'a> {
     pub id: &'a str,
     /// The address that it came from.
     pub client: Option<IpAddr>,
-    /// The beginning of the method and of the path, as the client sent them.
+    /// The beginning of the method, as the client sent it.
     pub method: &'a str,
+    /// The beginning of the path, without what may be a query.
     pub path: &'a str,
     pub status: u16,
     /// The size of the reply's body.

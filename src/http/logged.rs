@@ -1,4 +1,4 @@
-//! What the access log says about the query of a request.
+//! What the access log says about the path and the query of a request.
 //!
 //! A query can identify a cluster or hold a secret, so it is never logged as it came: parameters that say what was asked for
 //! are logged by name, ids as a hash, and all others not at all.
@@ -84,6 +84,22 @@ pub fn beginning(text: &str) -> &str {
     (0..=MAX_LOGGED.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
+/// The beginning of a path, up to what may be a query: somebody escaped its question mark, even twice, or left it out.
+/// No path of ours has any of these characters.
+pub fn path(text: &str) -> &str {
+    let stops = |byte: u8| b"?&;=#%".contains(&byte);
+    let escaped = |rest: &[u8]| {
+        let mut byte = [0];
+        rest.get(1..3).is_some_and(|digits| hex::decode_to_slice(digits, &mut byte).is_ok() && stops(byte[0]))
+    };
+    let bytes = text.as_bytes();
+    let end = (0..bytes.len()).find(|&at| match bytes[at] {
+        b'%' => escaped(&bytes[at..]),
+        byte => stops(byte),
+    });
+    beginning(&text[..end.unwrap_or(text.len())])
+}
+
 /// What the log has in place of an id: the beginning of a salted hash, in hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pseudonym([u8; 16]);
@@ -150,6 +166,24 @@ mod tests {
             Logged { channel: text("a b"), version: text("1.8.4+x"), arch: text("amd64"), cluster: None };
         assert_eq!(logged, expected);
         assert_eq!(Logged::of("version=%zz&%zz=1&Channel=a", &salt, at(NOON)), Logged::default());
+    }
+
+    #[test]
+    fn a_query_in_a_path_is_not_logged() {
+        for (asked, logged) in [
+            ("/v1/channels/1.8-production", "/v1/channels/1.8-production"),
+            ("/tuf/targets/1.8.4%2Bx/a.json", "/tuf/targets/1.8.4%2Bx/a.json"),
+            ("/v1/channels/a%2f%zz%", "/v1/channels/a%2f%zz%"),
+            ("/v1/channels/c/update%3Fcluster=X", "/v1/channels/c/update"),
+            ("/v1/channels/c/update%3fcluster%3DX", "/v1/channels/c/update"),
+            ("/v1/channels/c/update%253Fcluster=X", "/v1/channels/c/update"),
+            ("/v1/channels/c/update&cluster=X", "/v1/channels/c/update"),
+            ("/v1/channels/c/update/cluster%3DX", "/v1/channels/c/update/cluster"),
+            ("/v1/channels/c/update;cluster=X", "/v1/channels/c/update"),
+        ] {
+            assert_eq!(path(asked), logged);
+        }
+        assert_eq!(path(&"/".repeat(2 * MAX_LOGGED)).len(), MAX_LOGGED);
     }
 
     const NOON: &str = "2018-01-01T12:00:00Z";

@@ -22,7 +22,7 @@ use super::ask::Ask;
 use super::exchange::Exchange;
 use super::limits::{CHUNK, CHUNKING, MAX_HEAD, MAX_ID, MAX_URI};
 use super::listener::Listener;
-use super::logged::{Logged, beginning};
+use super::logged::{self, Logged, beginning};
 use super::places::Places;
 use super::problem::{Problem, ProblemKind};
 use super::recent::Recent;
@@ -75,7 +75,7 @@ pub(super) async fn answer(request: ServiceRequest, worker: Rc<Worker>) -> Resul
             id: text,
             client: request.peer_addr().map(|peer| state.proxies.client(peer.ip(), request.headers())),
             method: beginning(request.method().as_str()),
-            path: beginning(request.uri().path()),
+            path: logged::path(request.uri().path()),
             status: status.as_u16(),
             bytes: length(&response),
             took,

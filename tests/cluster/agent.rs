@@ -345,3 +345,13 @@ fn a_download_that_a_mirror_lets_trickle_keeps_no_check_from_the_agent() {
     desk.until_file("agent.log", "the download of `payload.json` was stopped");
     assert_eq!(desk.read("log"), "");
 }
+
+#[test]
+fn an_agent_says_that_it_serves_no_sockets_of_a_supervisor() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, &[]);
+    let mut command = tidegate(desk.folder.path());
+    let output = command.args(["cluster", "run", "c", "--once"]).env("LISTEN_FDS", "1").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("`LISTEN_FDS` are not served"), "{told}");
+}

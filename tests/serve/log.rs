@@ -193,6 +193,8 @@ fn the_access_log_names_the_client_and_what_it_asked_for_but_no_id_and_no_other_
     assert!(line.contains(r#" version="1.8.1\nINFO" cluster=""#), "{line}");
     ask("/v1/channels", "x-forwarded-for: nobody\r\n");
     lines(&server, "client=127.0.0.1 method=\"GET\" path=\"/v1/channels\"", 1);
+    ask("/v1/channels/1.8-production/update%3Fcluster=berlin-7", "");
+    lines(&server, "path=\"/v1/channels/1.8-production/update\" status=404", 1);
     let log = server.log();
     assert!(!["s3cret", "token", "berlin", "6.6.6.6"].iter().any(|secret| log.contains(secret)), "{log}");
     drop(server);

@@ -67,6 +67,17 @@ fn a_socket_that_cannot_be_served_is_refused_by_name() {
     }
 }
 
+#[test]
+fn sockets_for_another_process_are_left_alone_and_the_log_says_so() {
+    let place = Place::with(&["1.8.1"]);
+    let mut command = tidegate(place.dir());
+    command.env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
+    let server = Server::logged(place.dir(), command, &[]);
+    let log = server.log();
+    assert_eq!(log.matches("`LISTEN_FDS` is `1` and `LISTEN_PID` is `1`").count(), 1, "{log}");
+    assert!(log.contains("with `exec`"), "{log}");
+}
+
 /// Where a supervisor is told how its server is.
 struct Told(UnixDatagram);
 

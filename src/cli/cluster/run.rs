@@ -68,6 +68,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             format!("see its status: `tidegate cluster status {}`", args.name),
         ));
     };
+    if std::env::var_os("LISTEN_FDS").is_some_and(|count| !count.is_empty() && count != "0") {
+        tracing::warn!(
+            "the sockets that were handed over in `LISTEN_FDS` are not served: an agent listens at `--listen` alone; remove its `.socket` unit"
+        );
+    }
     // An agent that was killed may have left the key of its page.
     page::clear(&folder)?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -13,8 +13,15 @@ const ADMIN: &str = "admin";
 
 /// Takes all sockets that were handed over to this process. Must be called only once.
 pub fn take() -> anyhow::Result<Handed> {
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let [count, id, names] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"].map(variable);
     let mut sockets = ListenFd::from_env();
+    if sockets.len() == 0 && !["", "0"].contains(&&*count) {
+        tracing::warn!(
+            "no sockets were taken over: `LISTEN_FDS` is `{count}` and `LISTEN_PID` is `{id}`, but this process is {}; a script that starts the server for systemd must do so with `exec`",
+            std::process::id()
+        );
+    }
     let mut handed = Handed::default();
     for (place, name) in (0..sockets.len()).zip(names.split(':').chain(std::iter::repeat(""))) {
         let Some(socket) = sockets.take_tcp_listener(place).ok().flatten().filter(listens) else {
