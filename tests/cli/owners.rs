@@ -93,7 +93,7 @@ fn follow(desk: &Desk, said: &str) {
 /// A desk whose folder anybody may enter. Everything but the state belongs to [`ENGINEER`].
 fn desk_of_engineer() -> Desk {
     let desk = desk_of_another();
-    drop(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
+    ended(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
     fs::set_permissions(desk.path("."), Permissions::from_mode(0o755)).unwrap();
     let all = all(&desk.path("."));
     for path in all.iter().filter(|path| !path.starts_with(desk.path(".tidegate"))) {
@@ -108,6 +108,11 @@ fn serve(desk: &Desk, command: Command, arguments: &[&str]) -> Server {
     let server = Server::logging_to(&desk.path("."), command, arguments, log.into());
     server.until_ready();
     server
+}
+
+/// Ends a server as its supervisor does: one that is killed may leave a file half-written.
+fn ended(server: Server) {
+    assert!(server.stop().success());
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn everybody_can_read_what_a_server_or_a_mirror_needs_whatever_the_umask_is() {
     desk.line("1.8", "");
     run(&["release", "add", "1.8.4", "--payload", "payload.json"]);
     run(&sign);
-    drop(Server::ready(&desk.path("."), &["--first", "--promote", "on"]));
+    ended(Server::ready(&desk.path("."), &["--first", "--promote", "on"]));
     run(&["release", "hold", "1.8.4", "--reason", "eats data"]);
     run(&["export", "mirror/of/this"]);
     run(&["key", "public", "keys/release.pem", "--out", "public.pem"]);
@@ -191,7 +196,7 @@ fn what_root_makes_in_the_folder_of_another_user_belongs_to_that_user() {
         desk.done(arguments);
         check(&arguments.join(" "));
     }
-    drop(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
+    ended(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
     check("serve");
     desk.done(&["export", "mirror/of/this"]);
     check("export");
@@ -200,7 +205,7 @@ fn what_root_makes_in_the_folder_of_another_user_belongs_to_that_user() {
     fs::remove_file(desk.path(".tidegate/publication")).unwrap();
     desk.done(&["recover", "--from", "mirror/of/this", "--root", "channels/trust/1.root.json"]);
     check("recover");
-    drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+    ended(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
 }
 
 #[test]
@@ -228,7 +233,7 @@ fn root_follows_no_link_of_the_folders_owner() {
     fs::create_dir(desk.path(".tidegate/segments")).unwrap();
     chown(desk.path(".tidegate/segments"), Some(OTHER), Some(OTHER)).unwrap();
     plant(&target, ".tidegate/segments/last");
-    drop(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
+    ended(serve(&desk, desk.command(&[]), &["--first", "--promote", "on"]));
     assert!(!desk.path(".tidegate/version").is_symlink());
     // Nor of one that is read.
     let publication = desk.path(".tidegate/publication");
@@ -268,7 +273,7 @@ fn a_server_that_may_not_read_a_file_names_its_owner_and_the_way_out() {
         return;
     }
     let desk = desk_of_another();
-    drop(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
+    ended(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
     for path in [".tidegate/publication", ".tidegate/keys/online.pem", ".tidegate/lock"] {
         let path_of = desk.path(path);
         let before = fs::metadata(&path_of).unwrap();
@@ -282,7 +287,7 @@ fn a_server_that_may_not_read_a_file_names_its_owner_and_the_way_out() {
         assert!(!said.contains("recover"), "{said}");
         // As the hint says.
         chown(&path_of, Some(OTHER), None).unwrap();
-        drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+        ended(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
         fs::set_permissions(&path_of, before.permissions()).unwrap();
     }
 }
@@ -358,18 +363,18 @@ fn restraints_that_the_server_may_not_read_are_kept_until_it_may() {
         return;
     }
     let desk = desk_of_another();
-    drop(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
+    ended(serve(&desk, by_another(&desk, &[]), &["--first", "--promote", "on"]));
     let path = desk.path(".tidegate/restraints.json");
     let before = fs::read(&path).unwrap();
     chown(&path, Some(0), Some(0)).unwrap();
-    drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+    ended(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
     assert_eq!(fs::read(&path).unwrap(), before);
     let log = fs::read_to_string(desk.path("serve.log")).unwrap();
     assert!(log.contains("run `chown -h 65534 .tidegate/restraints.json` as root"), "{log}");
     assert!(!log.contains("loosen"), "{log}");
     // As the log says.
     chown(&path, Some(OTHER), None).unwrap();
-    drop(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
+    ended(serve(&desk, by_another(&desk, &[]), &["--promote", "on"]));
     assert!(!desk.path(".tidegate/restraints.json.bad").exists());
     let log = fs::read_to_string(desk.path("serve.log")).unwrap();
     assert!(!log.contains("restraints"), "{log}");
