@@ -457,9 +457,10 @@ pub fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
     refuse(format!("there is no catalog in `{}`", folder.display()), hint)
 }
 
-/// Whether a folder holds a policy or a line, whatever else it holds and whatever faults they have.
+/// Whether a folder holds a policy, a root or a line, whatever else it holds and whatever faults they have.
 pub fn is_catalog(folder: &Path) -> bool {
-    folder.join(POLICY_PATH).is_file() || folders(folder).any(|line| line.join("line.yaml").is_file())
+    [POLICY_PATH, "trust/1.root.json"].iter().any(|file| folder.join(file).is_file())
+        || folders(folder).any(|line| line.join("line.yaml").is_file())
 }
 
 fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {

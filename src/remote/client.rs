@@ -190,9 +190,12 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// How the body is compressed, if it is.
-    pub fn encoding(&self) -> Option<&str> {
-        Some(self.header("content-encoding")).filter(|one| !["", "identity"].contains(one))
+    /// How the body is compressed, if it is: a coding of RFC 9110, section 8.4.1, or one of its successors. Some web
+    /// servers name something there that is none.
+    pub fn encoding(&self) -> Option<&'static str> {
+        let named = self.header("content-encoding").trim().to_ascii_lowercase();
+        let named = named.trim_start_matches("x-");
+        ["gzip", "compress", "deflate", "br", "zstd"].into_iter().find(|coding| *coding == named)
     }
 }
 

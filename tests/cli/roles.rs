@@ -65,6 +65,33 @@ fn of_served_roles_that_cannot_be_used_the_names_are_compared() {
 }
 
 #[test]
+fn a_served_role_that_cannot_be_used_is_named_and_the_others_are_compared() {
+    let desk = served();
+    desk.write("served/trust/releases-1.8.json", "{");
+    let told = desk.run(&CHECK);
+    assert!(
+        told.contains("\nexit 0\n") && told.contains("the role of line `1.8` there cannot be used"),
+        "{told}"
+    );
+    fs::remove_file(desk.path("channels/trust/2.root.json")).unwrap();
+    let told = desk.run(&CHECK);
+    assert!(told.contains("\nexit 1\n") && told.contains("`root` was rolled back"), "{told}");
+}
+
+#[test]
+fn the_role_of_a_line_that_is_gone_is_renewed_by_itself() {
+    let desk = served();
+    fs::remove_dir_all(desk.path("channels/1.8")).unwrap();
+    let told = desk.run(&["catalog", "check", "--at", "2118-01-01T00:00:00Z"]);
+    let hint = "tidegate root change --renew release:1.8 --reason TEXT --key FILE";
+    assert!(told.contains("`releases-1.8` expired at ") && told.contains(hint), "{told}");
+    let before = desk.read("channels/trust/releases-1.8.json");
+    let hint = hint.replace("TEXT", "yearly").replace("FILE", "keys/release.pem");
+    desk.done(&hint.split(' ').skip(1).collect::<Vec<_>>());
+    assert_ne!(desk.read("channels/trust/releases-1.8.json"), before);
+}
+
+#[test]
 fn a_role_that_has_expired_is_a_fault() {
     let desk = served();
     let told = desk.run(&["catalog", "check", "--at", "2118-01-01T00:00:00Z"]);

@@ -165,6 +165,8 @@ fn whatever_is_sent_for_absent_files_every_command_says_what_a_web_server_must_d
         ("application/json", "null"),
         ("application/xml", "<?xml version=\"1.0\"?><Error/>"),
         ("text/plain", "not found"),
+        // No coding at all.
+        ("text/plain\r\ncontent-encoding: UTF-8", "not found"),
         ("text/plain", ""),
     ] {
         let length = body.len();

@@ -131,7 +131,10 @@ pub(super) fn against(
         )
     };
     let lines = before.reading.faulty_lines(served).into_iter().map(uncompared);
-    let warnings = lines.chain(unread).collect();
+    let roles = trust.iter().flat_map(Trust::broken).map(|(line, why)| {
+        format!("the role of line `{line}` there cannot be used, so it was not compared: {}", chain(why))
+    });
+    let warnings = lines.chain(unread).chain(roles).collect();
     Ok(Against { steps, faults, warnings })
 }
 

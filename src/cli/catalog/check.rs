@@ -22,6 +22,7 @@ use crate::domain::version::Version;
 use crate::domain::{chain, rfc3339};
 use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
+use crate::formats::tuf::names;
 use crate::formats::yaml::release_path;
 use crate::publish::continuity::trusted;
 use crate::signing::trust::{Checked, Trust};
@@ -132,7 +133,13 @@ fn expired(view: &View, now: Time) -> impl Iterator<Item = Fault> {
     let expired = trust.into_iter().flat_map(Trust::expiries).filter(move |(_, expires)| *expires <= now);
     expired.map(|(role, expires)| {
         let message = format!("`{role}` expired at {}", rfc3339(expires));
-        Fault::new("trust", "", Spot::START, &message, &words::renew(&role))
+        let hint = match names::line_of(&role).filter(|line| view.catalog.line(line).is_none()) {
+            Some(line) => format!(
+                "the catalog has no line `{line}` any more, so renew the role by itself: `tidegate root change --renew release:{line} --reason TEXT --key FILE`"
+            ),
+            None => words::renew(&role),
+        };
+        Fault::new("trust", "", Spot::START, &message, &hint)
     })
 }
 
