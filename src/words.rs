@@ -43,14 +43,18 @@ pub use remedies::{
 };
 pub use step_backs::{step_back, step_back_hint};
 
-/// Adds flags to every command that a text shows in backticks.
+/// Adds flags to every command that a text shows in backticks, each on one line.
 pub fn with_flags(text: &str, flags: &str) -> String {
     let (mut shown, mut rest) = (String::new(), text);
     while let Some(begin) = rest.find("`tidegate ").filter(|_| !flags.is_empty()) {
         let (before, command) = rest.split_at(begin + 1);
-        let end = command.find('`').unwrap_or(command.len());
-        shown = shown + before + &command[..end] + " " + flags;
+        let end = command.find(['`', '\n']).unwrap_or(command.len());
+        shown = shown + before + &command[..end];
         rest = &command[end..];
+        let is_command = command["tidegate ".len()..].starts_with(|c: char| c.is_ascii_lowercase());
+        if is_command && rest.starts_with('`') {
+            shown = shown + " " + flags;
+        }
     }
     shown + rest
 }

@@ -45,7 +45,7 @@ impl<'a> Terminal<'a> {
             self.out.write_all(flags::in_json(&json, &self.flags).as_bytes())?;
             self.out.write_all(b"\n")?;
         } else {
-            let words = with_flags(&words(), &self.flags);
+            let words = flags::in_text(&words(), body, &self.flags)?;
             self.out.write_all(words.as_bytes())?;
             if !words.is_empty() && !words.ends_with('\n') {
                 self.out.write_all(b"\n")?;

@@ -311,6 +311,9 @@ fn flags_come_after_each_command_that_is_shown() {
         ("`tidegate a`, or `tidegate b`; `1.8`", "`tidegate a --state S`, or `tidegate b --state S`; `1.8`"),
         ("the line that follows `1.8`", "the line that follows `1.8`"),
         ("tidegate does it", "tidegate does it"),
+        ("x `tidegate 2", "x `tidegate 2"),
+        ("x `tidegate 2`", "x `tidegate 2`"),
+        ("x `tidegate a\n`tidegate b`", "x `tidegate a\n`tidegate b --state S`"),
     ] {
         assert_eq!(with_flags(text, "--state S"), expected);
         assert_eq!(with_flags(text, ""), text);

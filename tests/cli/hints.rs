@@ -121,6 +121,29 @@ fn a_hint_names_the_folders_that_the_command_worked_on() {
     assert!(told.contains(&format!("`{list}`")), "{told}");
 }
 
+#[test]
+fn only_the_commands_of_hints_name_the_folders_not_those_in_reasons() {
+    let desk = stocked();
+    let elsewhere = ["--state", "./.tidegate"];
+    for reason in ["x `tidegate 2", "as `tidegate status` says", "see `tidegate explain` \"now\""] {
+        let held = desk.json(&[&["release", "hold", "1.8.4", "--reason", reason][..], &elsewhere].concat());
+        assert_eq!(held["reason"], reason);
+        for command in ["show", "list"] {
+            let target = if command == "show" { &["1.8.4"][..] } else { &[] };
+            let shown = desk.json(&[&["release", command][..], target, &elsewhere].concat()).to_string();
+            let reason = serde_json::Value::from(reason).to_string();
+            assert!(shown.contains(reason.trim_matches('"')), "{shown}");
+        }
+        let explained = desk.json(&[&["explain", "1.8.4"][..], &elsewhere].concat());
+        assert!(explained["message"].as_str().unwrap().contains(reason), "{explained}");
+        let remedies = explained["remedies"].to_string();
+        assert!(remedies.contains("--reason TEXT --state ./.tidegate`"), "{remedies}");
+        let page = desk.run(&[&["explain", "1.8.4"][..], &elsewhere].concat());
+        assert!(page.contains(reason) && page.contains("--reason TEXT --state ./.tidegate`"), "{page}");
+        desk.done(&["release", "resume", "1.8.4", "--reason", "fixed"]);
+    }
+}
+
 /// The commands that a text shows, with its words in capitals filled in.
 fn commands(told: &str) -> Vec<Vec<String>> {
     let shown = told.split('`').filter(|part| part.starts_with("tidegate "));
