@@ -120,7 +120,24 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// What is left of an address without its user and password, whatever the text is.
+/// The target of a redirect without its user and password, which are in the authority and nowhere else (RFC 3986,
+/// section 3.2). As for browsers, a backslash is a slash, and any number of them comes before the authority.
+pub(super) fn shown_target(location: &str) -> String {
+    let is_scheme =
+        |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let scheme = location.find(':').filter(|end| is_scheme(&location[..*end])).map_or(0, |end| end + 1);
+    let rest = location[scheme..].trim_start_matches(['/', '\\']);
+    let begin = location.len() - rest.len();
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    match authority.rfind('@') {
+        // A path begins with one slash, or with none.
+        Some(at) if scheme > 0 || begin > 1 => format!("{}{}", &location[..begin], &rest[at + 1..]),
+        _ => location.to_owned(),
+    }
+}
+
+/// What is left of an address without its user and password, whatever the text is. What somebody typed wrong may
+/// have a password with a slash, so everything before the last `@` is left out.
 pub fn without_user(text: &str) -> String {
     let Some((_, rest)) = text.rsplit_once('@') else { return text.to_owned() };
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
@@ -167,6 +184,28 @@ mod tests {
         assert_eq!(serde_json::to_value(&stored).unwrap(), "http://ada:s3cret@tidegate.1");
         let refused = stored.check().unwrap_err().to_string();
         assert!(refused.starts_with("`http://tidegate.1` is not the address"), "{refused}");
+    }
+
+    #[test]
+    fn a_redirect_is_named_by_its_host_without_user_and_password() {
+        for (location, shown) in [
+            (
+                "https://real.example/login?hint=ada@evil.example",
+                "https://real.example/login?hint=ada@evil.example",
+            ),
+            ("https://real.example?ada@evil.example", "https://real.example?ada@evil.example"),
+            ("https://real.example#ada@evil.example", "https://real.example#ada@evil.example"),
+            ("https://real.example\\@evil.example", "https://real.example\\@evil.example"),
+            ("https://ada:s3@cret@a.example/x@y", "https://a.example/x@y"),
+            ("//ada:s3cret@a.example/x", "//a.example/x"),
+            ("https:\\\\ada:s3cret@a.example", "https:\\\\a.example"),
+            ("https:ada:s3cret@a.example", "https:a.example"),
+            ("/ada@a.example", "/ada@a.example"),
+            ("login?next=https://ada@a.example", "login?next=https://ada@a.example"),
+            ("", ""),
+        ] {
+            assert_eq!(shown_target(location), shown);
+        }
     }
 
     #[test]

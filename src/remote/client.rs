@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use tokio::runtime::{Builder, Runtime};
 
-use super::address::{Address, NotAnAddress, without_user};
+use super::address::{Address, NotAnAddress, shown_target};
 use super::fault::{Fault, FaultKind};
 use super::place::{Place, Through};
 use super::proxy::{Proxy, proxy};
@@ -176,7 +176,7 @@ impl Client {
             404 | 410 => Ok(Answer::Absent(reply)),
             status @ (300..=303 | 305..=399) => {
                 // The address may have a password.
-                let to = without_user(reply.header("location"));
+                let to = shown_target(reply.header("location"));
                 Err(Unanswered::Redirected { place: place(), to, status })
             }
             status => Err(Unanswered::Status { place: place(), status }),
