@@ -196,8 +196,7 @@ impl Command {
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
-    let mut all = arguments.iter().cloned().chain(variables.map(|(_, value)| value));
+    let mut all = arguments.iter().cloned().chain(environment::known(&command()));
     if let Err(error) = all.try_for_each(keyfile::refuse_key) {
         return failure::report(&error, output(&arguments), "", &mut std::io::stderr());
     }

@@ -1,4 +1,4 @@
-//! Environment variables that are set and empty.
+//! Environment variables that commands read, and those that are set and empty.
 //!
 //! `${X:-}` in a compose file, or an input that a CI job was not given, sets a variable to nothing. Clap takes
 //! that for the flag with an empty value, and then complains about a flag that nobody typed.
@@ -31,6 +31,14 @@ const WITHOUT_FLAG: [&str; 1] = [LOG];
 /// Returns the value of a variable that is set and not empty.
 pub fn value(name: impl AsRef<OsStr>) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Returns the values of the variables that a command or one of its subcommands reads.
+pub fn known(command: &Command) -> Vec<OsString> {
+    let own = command.get_arguments().filter_map(|arg| value(arg.get_env()?));
+    own.chain(command.get_subcommands().flat_map(known))
+        .chain(WITHOUT_FLAG.iter().filter_map(value))
+        .collect()
 }
 
 fn is_empty(name: &OsStr) -> bool {

@@ -193,8 +193,9 @@ pub fn check_path(path: &Path) -> anyhow::Result<()> {
             "leave it out where the path is set",
         ));
     }
-    // The other forms of a key, and passphrases, have no folder and no ending.
-    let has_folder = path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
+    // The other forms of a key, and passphrases, have no folder and no ending. Base64 may begin with a slash.
+    let in_folder = |folder: &Path| !matches!(folder.to_str(), Some("" | "/")) && folder.is_dir();
+    let has_folder = path.parent().is_some_and(in_folder);
     let has_ending = path.extension().is_some_and(|end| end.len() < 6);
     if trimmed.lines().count() < 2 && (has_folder || has_ending || text.len() < SHORT) {
         return Ok(());

@@ -71,6 +71,7 @@ fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
     let pem = format!("-----BEGIN {marks}\n{body}\n-----END {marks}\n");
     let flat = pem.replace('\n', " ");
     let bare = format!("{body}\n{body}");
+    let version_2 = format!("MFECAQEwBQYDK2VwBCIEI{body}");
     let role = format!("root={pem}");
     let public = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
     for arguments in [
@@ -93,6 +94,7 @@ fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
         // Not even where it is no argument that any command takes.
         &["release", "sign", &pem],
         &["release", "sign", "--not-before", &pem],
+        &["release", "show", &version_2],
     ] {
         let told = desk.run(arguments);
         let said = told.split_once("exit 1\n").unwrap_or_else(|| panic!("{told}")).1;
@@ -109,6 +111,27 @@ fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
     }
     let told = desk.run_with(("TIDEGATE_RELEASE_KEY", &bare), &["release", "sign"]);
     assert!(told.contains("this is a key") && !told.contains(body), "{told}");
+    let raw = "/F0r9x2vJm0Yw5sQkq7cT1nZp3uHd8aLbGe4iNfKo6M=";
+    let told = desk.run(&["release", "sign", "--key", raw]);
+    assert!(told.split_once("exit 1\n").unwrap().1.contains("not shown"), "{told}");
+    assert!(!told.split_once("exit 1\n").unwrap().1.contains("F0r9"), "{told}");
+}
+
+#[test]
+fn what_only_mentions_a_key_and_what_no_command_reads_is_no_key() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    for reason in
+        ["the -----BEGIN line is lost", "its -----BEGIN PRIVATE KEY----- is missing", "LS0tLS1CRUdJTi"]
+    {
+        desk.done(&["release", "hold", "1.8.4", "--reason", reason]);
+        desk.done(&["release", "resume", "1.8.4", "--reason", reason]);
+    }
+    let pem = desk.read("keys/release.pem");
+    let told = desk.run_with(("TIDEGATE_SOME_CI_SECRET", &pem), &["catalog", "check"]);
+    assert!(told.contains("exit 0"), "{told}");
+    let told = desk.run_with(("TIDEGATE_LOG", &pem), &["catalog", "check"]);
+    assert!(told.contains("this is a key"), "{told}");
 }
 
 #[test]

@@ -7,8 +7,11 @@ use super::KeyError;
 /// How the base64 form of a text contains `-----BEGIN` at its start, also after a byte order mark.
 const BEGIN_IN_BASE64: &str = "LS0tLS1CRUdJTi";
 
-/// How the body of every Ed25519 private key in PKCS#8 PEM starts.
-const BODY: &str = "MC4CAQAwBQYDK2VwBCIEI";
+/// What the body of every Ed25519 private key in PKCS#8 PEM has before its seed, in both versions.
+const BODY: &str = "BQYDK2VwBCIEI";
+
+/// How many symbols of base64 in a row make a key of what looks like one. Every line of a key is longer.
+const SHORTEST: usize = 20;
 
 /// What CI systems print in place of a secret, besides asterisks.
 const MASKS: [&str; 2] = ["[masked]", "[redacted]"];
@@ -16,9 +19,12 @@ const MASKS: [&str; 2] = ["[masked]", "[redacted]"];
 /// The width of a line of PEM.
 const WIDTH: usize = 64;
 
-/// Whether a text is a key, in whichever form a variable may have it.
+/// Whether a text contains a key, in whichever form a variable may have it. The name of a form alone is none.
 pub fn is_key(text: &str) -> bool {
-    ["PRIVATE KEY-----", "-----BEGIN ", BEGIN_IN_BASE64, BODY].iter().any(|mark| text.contains(mark))
+    let is_symbol = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let is_pem = text.contains("KEY-----");
+    let mut bodies = text.split(|c| !is_symbol(c)).filter(|body| body.len() >= SHORTEST);
+    bodies.any(|body| is_pem || [BEGIN_IN_BASE64, BODY].iter().any(|mark| body.contains(mark)))
 }
 
 /// Returns the text of a key's file.
