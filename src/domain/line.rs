@@ -204,11 +204,14 @@ impl Line {
     }
 
     /// The versions that act as barriers in one channel. A barrier counts once it has entered the stage or,
-    /// if it was yanked, once its replacement has.
+    /// if it was yanked, once its replacement has, and in any case once something higher is on offer there: it may have
+    /// been added later, or yanked meanwhile, and clusters do not jump it.
     pub fn barriers_in(&self, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
+        let latest = self.latest(stage, now).map(|latest| &latest.version);
         self.barriers(now).filter_map(move |(barrier, standing)| {
             let replaced = || self.releases.get(standing).is_some_and(|release| release.is_in(stage, now));
-            (barrier.is_in(stage, now) || replaced()).then_some(standing)
+            let is_passed = latest.is_some_and(|latest| barrier.version < *latest);
+            (is_passed || barrier.is_in(stage, now) || replaced()).then_some(standing)
         })
     }
 

@@ -115,9 +115,13 @@ impl Line {
     /// The versions that no cluster of a channel may jump over.
     fn barriers(&self, stage: usize, now: i64) -> Vec<Version> {
         let barriers = self.releases.iter().filter(|release| release.barrier);
+        let highest = self.offered(stage, now).into_iter().max();
         barriers
             .map(|barrier| (barrier, self.standing(barrier, now)))
-            .filter(|(barrier, standing)| barrier.is_in(stage, now) || standing.is_in(stage, now))
+            .filter(|(barrier, standing)| {
+                let is_passed = highest.is_some_and(|highest| barrier.version < highest);
+                is_passed || barrier.is_in(stage, now) || standing.is_in(stage, now)
+            })
             .map(|(_, standing)| standing.version)
             .collect()
     }

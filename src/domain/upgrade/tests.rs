@@ -166,6 +166,22 @@ fn the_replacement_of_a_yanked_barrier_is_one_wherever_it_is() {
 }
 
 #[test]
+fn a_barrier_that_was_added_below_what_is_on_offer_bars_the_way_there() {
+    let eighteen = line("1.8", None)
+        .with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
+        .with(release("1.8.5", &["2018-02-20"]).barrier())
+        .with(release("1.8.6", &["2018-02-03", "2018-02-17"]));
+    check(
+        &catalog([eighteen]),
+        "2018-03-01",
+        &[
+            ("1.8-production", "1.8.4", "wait coming: 1.8.5"),
+            ("1.8-production", "1.8.5", "update latest: 1.8.6"),
+        ],
+    );
+}
+
+#[test]
 fn the_grace_is_no_way_around_a_barrier() {
     let mut eighteen = eighteen();
     eighteen.follows.as_mut().unwrap().grace = TimeDelta::days(7);
