@@ -16,6 +16,7 @@ use super::shell;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::{Workspace, work_tree};
+use crate::domain::release::Release;
 use crate::formats::tuf::{KeyId, Signers};
 use crate::signing::ceremony::{Ceremony, Founders};
 use crate::signing::{PrivateKey, Signer};
@@ -98,6 +99,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     check_place(&args.offline_keys, workspace)?;
+    check_signed(workspace)?;
 
     let mut body = Body { made: Vec::new(), kept: Vec::new(), keys: Vec::new() };
     body.folder(&workspace.catalog, Mode::Keep)?;
@@ -187,6 +189,26 @@ impl Args {
         if work_tree(&self.offline_keys).is_some() {
             terminal.note(format_args!("warning: `{keys}` is in a git work tree: never commit it"));
         }
+    }
+}
+
+/// Refuses to make keys for a catalog that has lost its own: clusters refuse any others.
+fn check_signed(workspace: &Workspace) -> anyhow::Result<()> {
+    if !workspace.catalog.is_dir() || !workspace.payloads.is_dir() {
+        return Ok(());
+    }
+    let snapshot = workspace.store()?.read(workspace.now())?;
+    let is_signed = |release: &&Release| matches!(snapshot.manifest(&release.version), Ok(Some(_)));
+    let mut releases = snapshot.reading.catalog.lines().flat_map(|line| line.releases.values());
+    match releases.find(is_signed) {
+        Some(release) if snapshot.trust.is_empty() => Err(refuse(
+            format!(
+                "`trust/` is missing, although `{}` is signed, and clusters refuse all other keys",
+                release.version
+            ),
+            "restore `trust/`, from git or with `tidegate recover --trust`; to begin anew, first remove each `release.json` below the payload folder",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -99,11 +99,11 @@ pub struct Args {
     show_names: bool,
     /// The public half of the online key, if a command signs with the private half; the state folder then
     /// needs no key
-    #[arg(long, value_name = "PUBLIC.pem", env = "TIDEGATE_ONLINE_KEY", requires = "sign_with")]
+    #[arg(long, value_name = "PUBLIC.pem", env = "TIDEGATE_ONLINE_KEY")]
     online_key: Option<PathBuf>,
     /// A command that signs with the online key (`sh -c CMD`): it reads the bytes from stdin and writes
     /// the signature to stdout
-    #[arg(long, value_name = "CMD", env = "TIDEGATE_ONLINE_SIGN_WITH", requires = "online_key")]
+    #[arg(long, value_name = "CMD", env = "TIDEGATE_ONLINE_SIGN_WITH")]
     sign_with: Option<String>,
     /// Serve a scratch copy of the catalog, signed with throw-away keys
     #[arg(long)]
@@ -372,6 +372,12 @@ fn online_key(
     workspace: &Workspace,
     public: &BTreeMap<String, Bytes>,
 ) -> anyhow::Result<Online> {
+    if args.online_key.is_some() != args.sign_with.is_some() {
+        return Err(refuse(
+            "`--online-key` (TIDEGATE_ONLINE_KEY) and `--sign-with` (TIDEGATE_ONLINE_SIGN_WITH) are set only together",
+            "set both if a command signs; unset both if the online key is in the state folder",
+        ));
+    }
     let keys = stored::keys(state).map_err(|error| match error {
         StoredError::State(StateError::Exposed(exposed)) => {
             let hint = exposed.hint();

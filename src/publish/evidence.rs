@@ -222,6 +222,9 @@ impl Files<'_> {
 
     fn verify(&self, line: &Line, release: &Release, stored: &Stored) -> ManifestState {
         match (self.trust, stored) {
+            (Ok(None), Ok(Some(_))) => {
+                ManifestFault::Keys("`trust/` is missing, although releases are signed".to_owned()).into()
+            }
             (Ok(None), _) => ManifestState::NoTrust,
             (Ok(Some(trust)), Ok(raw)) => trust.manifest_state(line, release, raw.as_ref(), self.checked),
             (Ok(Some(_)), Err(why)) => {

@@ -153,3 +153,15 @@ fn a_log_level_that_is_none_is_refused_with_those_that_are() {
     // That variable may be meant for another program.
     assert!(desk.run_with(("RUST_LOG", "warning"), &["release", "list"]).contains("\nexit 0\n"));
 }
+
+#[test]
+fn a_command_that_signs_and_its_key_are_set_together() {
+    let desk = Desk::with_keys();
+    for variable in [("TIDEGATE_ONLINE_KEY", "key.pem"), ("TIDEGATE_ONLINE_SIGN_WITH", "true")] {
+        let told = desk.run_with(variable, &["serve", "--promote", "off", "--listen", "127.0.0.1:0"]);
+        assert!(
+            told.contains("\nexit 1\n") && told.contains(variable.0) && told.contains("only together"),
+            "{told}"
+        );
+    }
+}

@@ -33,6 +33,8 @@ fn roles_may_not_vanish_or_go_back() {
     };
     fs::rename(&trust, desk.path("away")).unwrap();
     refused("`trust/1.root.json` is missing");
+    // Nothing is on offer for that reason alone.
+    assert!(!desk.run(&CHECK).contains("no longer on offer"));
     fs::rename(desk.path("away"), &trust).unwrap();
 
     // The newest root may have dropped a key that was stolen.
@@ -50,6 +52,26 @@ fn roles_may_not_vanish_or_go_back() {
     refused("`targets` was rolled back");
     // As the hint has it.
     fs::copy(desk.path("served/trust/targets.json"), trust.join("targets.json")).unwrap();
+    desk.done(&CHECK);
+}
+
+#[test]
+fn a_catalog_whose_releases_are_signed_goes_nowhere_without_its_roles() {
+    let desk = served();
+    desk.done(&["promote"]);
+    fs::rename(desk.path("channels/trust"), desk.path("away")).unwrap();
+    let before = desk.files("channels");
+    for arguments in [
+        &["catalog", "check"][..],
+        &["promote", "1.8.4", "--early", "--reason", "in a hurry"],
+        &["init", "--offline-keys", "others", "--no-encrypt"],
+    ] {
+        let told = desk.run(arguments);
+        assert!(told.contains("\nexit 1\n") && told.contains("`trust/` is missing"), "{told}");
+    }
+    assert!(desk.run(&["status"]).contains("1 fault"));
+    assert!(desk.files("channels") == before);
+    fs::rename(desk.path("away"), desk.path("channels/trust")).unwrap();
     desk.done(&CHECK);
 }
 

@@ -97,8 +97,10 @@ pub(super) fn against(
         release.is_some_and(|(_, release)| matches!(release.evidence.manifest, ManifestState::Signed(_)))
     };
     let has_payloads = workspace.payloads.is_dir();
+    // Without the roles nothing is on offer, and they are reported.
+    let has_roles = matches!(view.trust(), Ok(Some(_)));
     let after = written.into_owned().map_evidence(|release| Evidence {
-        manifest: if was_signed(&release.version) {
+        manifest: if has_roles && was_signed(&release.version) {
             release.evidence.manifest.clone()
         } else {
             ManifestState::NoTrust

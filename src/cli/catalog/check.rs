@@ -14,7 +14,7 @@ use super::against::{Against, against};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::promotion::{Decision, decide};
-use crate::domain::release::{Entry, ManifestState, PayloadState, Release};
+use crate::domain::release::{Entry, ManifestFault, ManifestState, PayloadState, Release};
 use crate::domain::restraint::Restraint;
 use crate::domain::rules::doubtful::doubtful;
 use crate::domain::stepback::StepBackKind;
@@ -122,7 +122,8 @@ fn releases(catalog: &Catalog) -> impl Iterator<Item = &Release> {
 
 /// Counts the faults of the catalog's files, as `catalog check` shows them.
 pub(in crate::cli) fn count_faults(view: &View, workspace: &Workspace, now: Time) -> usize {
-    let trust = usize::from(view.trust().is_err());
+    let lost = releases(&view.catalog).any(|release| lost_keys(release).is_some());
+    let trust = usize::from(lost || view.trust().is_err());
     let files = view.snapshot.reading.faults.len() + faults_outside(view, workspace, now).len();
     files + expired(view, now).count() + trust
 }
@@ -157,7 +158,7 @@ fn faults_outside<'a>(view: &'a View, workspace: &Workspace, now: Time) -> BTree
         }
         // Before a release enters a stage, nobody relies on its signature, and signing it again is normal.
         // If the keys cannot be used, that is reported once, and not for each release.
-        (_, ManifestState::Invalid(why)) if view.trust().is_ok() && release.is_known(now) => {
+        (_, ManifestState::Invalid(why)) if lost_keys(release).is_none() && release.is_known(now) => {
             Some((why.to_string(), words::manifest_remedy(why, &release.version).to_string()))
         }
         _ => None,
@@ -224,7 +225,7 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
                 unsigned.push(version);
                 targets = " --targets-key FILE";
             }
-            ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
+            ManifestState::Invalid(why) if lost_keys(release).is_none() && !release.is_known(now) => {
                 warnings.push(format!(
                     "`{version}` cannot be offered: {why}; {}",
                     words::manifest_remedy(why, version)
@@ -248,7 +249,19 @@ fn untrusted(view: &View, workspace: &Workspace) -> Option<String> {
     let last = crate::promoter::stored::publication(&*workspace.state_store()).ok().flatten();
     let Snapshot { trust, unread_roles, .. } = &view.snapshot;
     let kept = trusted(trust, unread_roles, last.as_ref(), &Checked::default()).kept.map(|why| chain(&why));
-    view.trust().err().map(|error| chain(error)).or(kept)
+    let gone = || releases(&view.catalog).find_map(lost_keys).cloned();
+    view.trust().err().map(|error| chain(error)).or(kept).or_else(gone)
+}
+
+/// Why the keys by which a release is signed cannot be used, if they cannot.
+fn lost_keys(release: &Release) -> Option<&String> {
+    match &release.evidence.manifest {
+        ManifestState::Invalid(why) => match &**why {
+            ManifestFault::Keys(why) => Some(why),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl Body {

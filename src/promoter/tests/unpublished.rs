@@ -255,6 +255,9 @@ fn a_history_without_keys_is_recorded_although_nothing_can_be_published() {
     fs::write(&path, format!("{text}{entry}")).unwrap();
     let (mut promoter, shared) = place.promoter();
     place.settle(&mut promoter);
+    assert_eq!(place.in_production("1.8.4"), None, "it is signed, so the catalog has lost its keys");
+    fs::remove_file(place.path("payloads/1.8.4/release.json")).unwrap();
+    place.settle(&mut promoter);
     assert!(place.in_production("1.8.4").is_some());
     assert_eq!(degraded(&shared), [DegradedKind::SigningFailing]);
 }
