@@ -27,9 +27,9 @@ pub enum Refusal {
     /// The place is quoted, and names a proxy.
     #[error("{place} cannot be reached: {detail}")]
     Unreachable { place: String, detail: String },
-    /// The server did not send the file.
+    /// The server did not send the file, for this reason and its causes.
     #[error("{}", chain(.0))]
-    Unanswered(#[from] Unanswered),
+    Unanswered(Unanswered),
     #[error("`{path}` is larger than {limit} bytes")]
     TooLarge { path: String, limit: u64 },
     #[error("`{path}` is too slow: {detail}")]
@@ -90,6 +90,12 @@ pub enum Refusal {
 impl From<Violation> for Refusal {
     fn from(violation: Violation) -> Self {
         Self::Document(violation)
+    }
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Unanswered(unanswered)
     }
 }
 
@@ -187,7 +193,7 @@ impl Refusal {
                 "a mirror or a proxy may be mixing old files with new ones; ask its operator"
             }
             "UnknownChannel" => {
-                "list all channels with `tidegate channel list` on the server, or with GET /v1/channels"
+                "list all channels with `tidegate channel list` on the server, or with GET /v1/channels, then follow one: `tidegate cluster follow NAME CHANNEL`"
             }
             "DemoKeys" => "do not run a demo's releases in production; to try one, use `cluster add --demo`",
             "ClockBack" => "set this machine's clock",

@@ -181,7 +181,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
         ),
         Rule::NoReplacement { version, barrier } => (
             format!("{}, and has no replacement", yanked(version, barrier)),
-            "name a higher release with `to`: without one, clusters below would be stuck",
+            "name a higher release to take instead (`to`, or `--to` of `release yank`): without one, clusters below would be stuck",
         ),
         Rule::LowerReplacement { version, barrier, to } => (
             format!("{}, and its replacement `{to}` is older", yanked(version, barrier)),

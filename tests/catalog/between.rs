@@ -196,7 +196,7 @@ pub const BETWEEN: &[Row] = &[
         "yanked barrier",
         &[(S, ", to: 1.8.6", ""), (S, "yank: {", "‹yank›: {")],
         "`1.8.5` is a yanked barrier, and has no replacement",
-        "name a higher release with `to`",
+        "name a higher release to take instead",
     ),
     (
         "yanked barrier with an older replacement",
@@ -208,7 +208,7 @@ pub const BETWEEN: &[Row] = &[
         "yanked replacement of a barrier",
         &[(SIX, "payloads:", "‹yank›: { at: 2018-02-04T00:00:00Z, by: ben, reason: slow }\npayloads:")],
         "`1.8.6` was yanked and replaces the yanked barrier `1.8.5`, and has no replacement",
-        "name a higher release with `to`",
+        "name a higher release to take instead",
     ),
     (
         "yanked replacement of a barrier with an older one",

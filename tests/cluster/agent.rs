@@ -241,6 +241,11 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(1 | 2)) && told.contains(words), "{told}");
     }
+    // Each cause is told once.
+    assert!(add("away", "http://127.0.0.1:1", "root.json").status.success());
+    let told = desk.refused(&["cluster", "check", "away"]);
+    assert_eq!(told.matches("Connection refused").count(), 1, "{told}");
+    desk.run(&["cluster", "remove", "away"]);
     let told = desk.refused(&["cluster", "status", "prdo"]);
     assert!(told.contains("there is no cluster `prdo`") && told.contains("`prod`"), "{told}");
     // The same again is nothing, other settings are asked for, and another root is another trust.

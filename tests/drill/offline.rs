@@ -219,6 +219,8 @@ fn after_a_founding_anew_a_cluster_takes_nothing_until_the_new_root_is_brought_t
     scene.stop();
     let script = "
         mkdir anew && cp -r channels payloads anew && cd anew && rm -r channels/trust
+        tidegate init --offline-keys vault --no-encrypt && exit 1
+        rm payloads/*/release.json
         tidegate init --offline-keys vault --no-encrypt
         tidegate release sign --key vault/release.pem --targets-key vault/targets.pem";
     let output = sh(&scene.dir(), script, &[]);
