@@ -77,7 +77,7 @@ fn a_lost_line_is_named_and_not_answered_for_and_the_others_go_on() {
     assert!(told.contains("1.7.2"), "{told}");
     // Nobody takes what is left for the whole.
     let told = refused(place.dir(), &["verify", "--from", &url]);
-    assert!(told.contains("503"), "{told}");
+    assert!(told.contains("status 503"), "{told}");
     let told = refused(place.dir(), &["export", "other"]);
     assert!(told.contains("line `1.8` is lost") && told.contains("tidegate recover"), "{told}");
     let output = tidegate(place.dir()).arg("status").output().unwrap();
