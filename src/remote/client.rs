@@ -162,7 +162,7 @@ impl Client {
     /// What a reply to a request means.
     ///
     /// # Errors
-    /// When it is neither the file, nor says that there is none.
+    /// When the reply is not the file, and does not say that the file is missing.
     pub fn answer(&self, get: &Get<'_>, reply: Reply) -> Result<Answer, Unanswered> {
         let place = || self.place(get.path);
         let asks = |header| get.headers.iter().any(|(name, _)| *name == header);
@@ -190,8 +190,8 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// How the body is compressed, if it is: a coding of RFC 9110, section 8.4.1, or one of its successors. Some web
-    /// servers name something there that is none.
+    /// How the body is compressed, if it is: a coding of RFC 9110, section 8.4.1, or one of its successors. Other
+    /// values, such as a character set, are ignored.
     pub fn encoding(&self) -> Option<&'static str> {
         let named = self.header("content-encoding").trim().to_ascii_lowercase();
         let named = named.trim_start_matches("x-");
@@ -206,7 +206,7 @@ pub enum Answer {
     Found(Reply),
     /// It is the one that the request names.
     NotModified,
-    /// There is none.
+    /// The file does not exist.
     Absent(Reply),
 }
 

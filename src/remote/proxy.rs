@@ -56,7 +56,7 @@ pub fn proxy(server: &Address, variable: impl Fn(&str) -> Option<String>) -> Opt
     let value = value.trim();
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let scheme = if scheme.eq_ignore_ascii_case(SOCKS.0) { SOCKS.1 } else { scheme };
-    // In the user of a Windows domain, a backslash is none of those that URLs take for slashes.
+    // URLs take a backslash for a slash, but the one in `DOMAIN\user` belongs to the user.
     let address = match rest.rsplit_once('@') {
         Some((user, host)) => format!("{scheme}://{}@{host}", user.replace('\\', "%5C")),
         None => format!("{scheme}://{rest}"),

@@ -75,7 +75,7 @@ impl Denied {
     /// Finds out what this process may not read: the file, or the last folder on the way that it can see.
     pub fn reading(path: &Path, error: &io::Error) -> Option<Self> {
         let mut denied = Self::near(path, Wanted::Read, error)?;
-        // A folder further up is none of this program's, whatever it is.
+        // A folder further up does not belong to this program.
         let is_far = denied.is_folder && denied.path != path && path.parent() != Some(&denied.path);
         if is_far && denied.place == Place::Outside {
             denied.place = Place::Shared;

@@ -66,7 +66,7 @@ pub(super) fn against(
                 "`{}` is the catalog that is checked, so comparing them would say nothing",
                 served.display()
             ),
-            "name another copy, of what is being served: `git worktree add /tmp/served origin/main`, then `--against /tmp/served/channels`",
+            "name a copy of what is being served instead: `git worktree add /tmp/served origin/main`, then `--against /tmp/served/channels`",
         ));
     }
     let written = view.as_written(workspace.now());

@@ -10,7 +10,7 @@ const BEGIN_IN_BASE64: &str = "LS0tLS1CRUdJTi";
 /// What the body of every Ed25519 private key in PKCS#8 PEM has before its seed, in both versions.
 const BODY: &str = "BQYDK2VwBCIEI";
 
-/// How many symbols of base64 in a row make a key of what looks like one. Every line of a key is longer.
+/// Fewer symbols of base64 in a row than this are not taken for a key. Every line of a key is longer.
 const SHORTEST: usize = 20;
 
 /// What CI systems print in place of a secret, besides asterisks.
@@ -19,7 +19,8 @@ const MASKS: [&str; 2] = ["[masked]", "[redacted]"];
 /// The width of a line of PEM.
 const WIDTH: usize = 64;
 
-/// Whether a text contains a key, in whichever form a variable may have it. The name of a form alone is none.
+/// Whether a text contains a key, in whichever form a variable may have it. A mark such as `-----BEGIN` alone
+/// does not count.
 pub fn is_key(text: &str) -> bool {
     let is_symbol = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     let is_pem = text.contains("KEY-----");
